@@ -1,0 +1,42 @@
+#include "base/digest.hpp"
+
+#include <sodium.h>
+
+namespace joey {
+namespace {
+
+static_assert(sizeof(crypto_generichash_state) <= 384);
+
+crypto_generichash_state* state_of(std::array<unsigned char, 384>& bytes) {
+  return reinterpret_cast<crypto_generichash_state*>(bytes.data());
+}
+
+}  // namespace
+
+Digester::Digester() {
+  // Picks the fastest implementation for this processor; safe to call again, from any thread.
+  [[maybe_unused]] static const int ready = sodium_init();
+  crypto_generichash_init(state_of(state_), nullptr, 0, crypto_generichash_BYTES);
+}
+
+void Digester::update(std::string_view bytes) {
+  crypto_generichash_update(state_of(state_), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+}
+
+Digest Digester::finish() const {
+  Digester copy = *this;
+  std::array<unsigned char, crypto_generichash_BYTES> hash{};
+  crypto_generichash_final(state_of(copy.state_), hash.data(), hash.size());
+  std::string hex(hash.size() * 2 + 1, '\0');
+  sodium_bin2hex(hex.data(), hex.size(), hash.data(), hash.size());
+  hex.pop_back();
+  return hex;
+}
+
+Digest digest(std::string_view bytes) {
+  Digester digester;
+  digester.update(bytes);
+  return digester.finish();
+}
+
+}  // namespace joey

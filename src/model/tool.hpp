@@ -1,0 +1,33 @@
+// What a tool is to a model, to a policy and to the task.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/message.hpp"
+
+namespace joey {
+
+// Modes allow tools by group; policies decide by group.
+enum class ToolGroup : std::uint8_t { read, edit, command, mcp, modes, always, custom };
+
+struct ToolSpec {
+  std::string name;         // [A-Za-z0-9_-]{1,64}
+  std::string description;  // for the model
+  std::string parameters;   // a JSON Schema of type object, as text
+  ToolGroup group{ToolGroup::read};
+  bool read_only{false};  // has no side effect: may run beside others, and again after a crash
+  bool operator==(const ToolSpec&) const = default;
+};
+
+// What running a tool came to. Outcomes are not errors of joey: a failed tool is told to the model.
+struct ToolOutcome {
+  bool ok{true};
+  std::string text;           // for the model, UTF-8
+  std::vector<Image> images;  // for models that see
+  std::string path;           // the file it changed, relative to the workspace; empty when none
+  bool operator==(const ToolOutcome&) const = default;
+};
+
+}  // namespace joey

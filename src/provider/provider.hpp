@@ -1,0 +1,137 @@
+// A provider: the pure codec of one model API. Bytes in, values out; no sockets, no clock.
+//
+// A request is a rope: head + messages + tail. The head (model, system prompt, tools, parameters) changes only when the
+// prompt does; each message is encoded once, when it joins the conversation, and kept as bytes; so request n+1 begins
+// with the bytes of request n's conversation, and a turn costs what the turn added.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.hpp"
+#include "model/message.hpp"
+#include "model/tool.hpp"
+
+namespace joey {
+
+// What stays the same from turn to turn.
+struct Prompt {
+  std::string system;
+  std::vector<ToolSpec> tools;  // in the order sent
+};
+
+struct ModelParams {
+  std::string model;
+  std::int64_t output_tokens_max{8192};
+  double temperature{-1};  // negative: the provider's own default, not sent
+};
+
+struct HttpHeader {
+  std::string name;
+  std::string value;
+};
+
+// How to reach a model. The key is added by the runtime at the last moment and is in no other value.
+struct Endpoint {
+  std::string url;                  // absolute
+  std::vector<HttpHeader> headers;  // without the key
+};
+
+// Receives an answer as it streams, for display. Nothing here is durable; the Reply is.
+class StreamSink {
+ public:
+  virtual ~StreamSink() = default;
+  virtual void on_text(std::string_view fragment) = 0;
+  virtual void on_reasoning(std::string_view fragment) = 0;
+  // A fragment of the arguments of the answer's call number `index`; `name` is complete.
+  virtual void on_tool_arguments(std::size_t index, std::string_view name, std::string_view fragment) = 0;
+};
+
+// Limits on one answer, so that no server can grow memory without bound (invariant 9).
+struct DecodeLimits {
+  std::size_t reply_bytes_max{16U << 20};  // of text, reasoning and arguments together
+  std::size_t event_bytes_max{8U << 20};   // of one event of the stream
+  std::size_t tool_calls_max{128};
+};
+
+// Decodes one answer. Feed bytes in any pieces: the result does not depend on where they are cut.
+class StreamDecoder {
+ public:
+  virtual ~StreamDecoder() = default;
+
+  // An error ends the answer: the provider reported one in the stream, the bytes are not of the format, or a limit was
+  // passed. Nothing may be fed after it.
+  [[nodiscard]] virtual tl::expected<void, ModelError> feed(std::string_view bytes, StreamSink& sink) = 0;
+
+  // Whether the format's own end has been seen: the answer is whole and the rest of the body does not matter.
+  [[nodiscard]] virtual bool done() const = 0;
+
+  // The answer, after the last byte. Error class `network` when the stream ended before the format's own end.
+  [[nodiscard]] virtual tl::expected<Reply, ModelError> finish() = 0;
+};
+
+// Implementations have no state: one serves every task.
+class Provider {
+ public:
+  virtual ~Provider() = default;
+
+  [[nodiscard]] virtual std::string_view name() const = 0;  // of the wire protocol: "anthropic", "openai"
+
+  // The body of a request is encode_head + for each message encode_message + encode_tail.
+  [[nodiscard]] virtual std::string encode_head(const Prompt& prompt, const ModelParams& params) const = 0;
+  // Appends one message. `first`: no message was encoded before it in this conversation. Must not depend on anything
+  // else, so that the bytes of a message never change. A message may encode as several of the wire's.
+  virtual void encode_message(const Message& message, bool first, std::string& out) const = 0;
+  [[nodiscard]] virtual std::string encode_tail() const = 0;
+
+  // `base_url` is the profile's, or empty for the vendor's own.
+  [[nodiscard]] virtual Endpoint endpoint(std::string_view base_url) const = 0;
+  // The header that carries the key, as {"x-api-key", key}.
+  [[nodiscard]] virtual HttpHeader key_header(std::string_view key) const = 0;
+
+  [[nodiscard]] virtual std::unique_ptr<StreamDecoder> make_decoder(const DecodeLimits& limits) const = 0;
+
+  // What an answer with a status outside 200..299 means. `body` may be cut.
+  [[nodiscard]] virtual ModelError classify(int status, std::span<const HttpHeader> headers,
+                                            std::string_view body) const = 0;
+};
+
+// A row of the provider table: a name a person chooses, and what follows from it.
+struct ProviderPreset {
+  std::string_view name;          // "openrouter"
+  std::string_view wire;          // Provider::name() of its protocol
+  std::string_view base_url;      // empty: the protocol's vendor
+  std::string_view key_variable;  // "OPENROUTER_API_KEY"; empty: needs none
+  std::string_view model;         // the default; empty: the person must choose
+};
+
+[[nodiscard]] std::span<const ProviderPreset> provider_presets();
+[[nodiscard]] const ProviderPreset* find_provider_preset(std::string_view name);
+
+// The codec of this wire protocol; null when there is none.
+[[nodiscard]] std::shared_ptr<const Provider> make_provider(std::string_view wire);
+
+// What is known of a model. Prices are US dollars per million tokens.
+struct ModelInfo {
+  std::string_view id;  // a model belongs to the row with the longest id that is a prefix of its own
+  std::int64_t context_window{128'000};
+  std::int64_t output_tokens_max{8192};
+  double price_input{0};
+  double price_output{0};
+  double price_cache_read{0};
+  double price_cache_write{0};
+  bool images{true};
+};
+
+// Never fails: an unknown model gets the defaults above and no prices.
+[[nodiscard]] ModelInfo model_info(std::string_view model);
+
+[[nodiscard]] double price_usd(const ModelInfo& info, const Usage& usage);
+
+}  // namespace joey

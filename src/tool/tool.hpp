@@ -1,0 +1,58 @@
+// A tool: what the model can have done. One file a built-in tool.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/cancel.hpp"
+#include "base/function.hpp"
+#include "base/scheduler.hpp"
+#include "model/tool.hpp"
+#include "workspace/workspace.hpp"
+
+namespace joey {
+
+// What outlives a single call but not its task: commands that went on in the background. Ending it ends them.
+class TaskCommands {
+ public:
+  virtual ~TaskCommands() = default;
+};
+
+// What a tool may use while it runs. Shared by the tool and the runtime until the completion ran.
+struct ToolContext {
+  std::shared_ptr<Workspace> workspace;
+  Scheduler* scheduler{nullptr};
+  CancelToken cancel;
+  UniqueFunction<void(std::string_view)> on_output;  // streamed output, UTF-8, for display; loop thread; may be empty
+  std::vector<std::shared_ptr<TaskCommands>>* background{nullptr};  // owned by the task
+  std::size_t result_bytes_max{60'000};  // of a result's text
+};
+
+// Threads: run() is called on the loop thread, and `done` runs there, exactly once, also after a cancel, which ends the
+// work within a bound. Arguments are one valid JSON object, not yet checked against the schema; a wrong one is an outcome
+// that names the argument and what it must be, never an error of joey.
+class Tool {
+ public:
+  virtual ~Tool() = default;
+  [[nodiscard]] virtual const ToolSpec& spec() const = 0;
+  virtual void run(std::string arguments, std::shared_ptr<ToolContext> context,
+                   UniqueFunction<void(ToolOutcome)> done) const = 0;
+};
+
+// A tool whose work blocks: it runs on a worker thread.
+class BlockingTool : public Tool {
+ public:
+  void run(std::string arguments, std::shared_ptr<ToolContext> context,
+           UniqueFunction<void(ToolOutcome)> done) const final;
+
+ protected:
+  // Worker thread. Looks at context.cancel where it can take long.
+  [[nodiscard]] virtual ToolOutcome work(std::string_view arguments, ToolContext& context) const = 0;
+};
+
+// The tools that work on a workspace, in the order models see them.
+[[nodiscard]] std::vector<std::shared_ptr<const Tool>> workspace_tools();
+
+}  // namespace joey

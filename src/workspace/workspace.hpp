@@ -1,0 +1,91 @@
+// A workspace: a rooted view of files, and the place commands run.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/function.hpp"
+#include "base/result.hpp"
+
+namespace joey {
+
+enum class FileKind : std::uint8_t { file, directory, symlink, other };
+
+struct FileInfo {
+  FileKind kind{FileKind::file};
+  std::uint64_t size{0};         // bytes
+  std::int64_t modified_ns{0};   // since 1970
+  std::uint32_t mode{0};         // permission bits
+};
+
+struct DirectoryEntry {
+  std::string name;
+  FileKind kind{FileKind::file};  // of the entry itself: symlinks are not followed
+};
+
+// How a command is run.
+struct CommandSpec {
+  std::string command;                               // for the shell: /bin/bash -c, or /bin/sh where there is no bash
+  std::string directory;                             // beneath the root; empty is the root
+  std::vector<std::pair<std::string, std::string>> environment;  // added to a small clean one
+};
+
+struct CommandExit {
+  int code{-1};    // of the shell; -1 when a signal ended it
+  int signal{0};   // 0 when it exited by itself
+};
+
+// Receives what a command does, on the loop thread.
+class CommandSink {
+ public:
+  virtual ~CommandSink() = default;
+  virtual void on_output(std::string_view bytes) = 0;  // standard output and error, in the order written
+  virtual void on_exit(CommandExit exit) = 0;          // the shell ended; children of it may still run and write
+  virtual void on_end() = 0;                           // nothing of it runs or holds its output; comes last
+};
+
+// A running command with all its descendants, also those that left its process group or session. Destroying it ends
+// them all at once (SIGKILL) and calls the sink no more.
+class Command {
+ public:
+  virtual ~Command() = default;
+  // Asks every descendant to end (SIGTERM), and ends what is left after `grace`. on_end() follows.
+  virtual void terminate(std::chrono::milliseconds grace) = 0;
+};
+
+// Paths are UTF-8, relative to the root with '/', or absolute beneath it; the kernel resolves them beneath the root
+// (openat2, RESOLVE_BENEATH), so neither "..", a symlink nor a race leads out. ErrorCode::denied: it would have.
+//
+// Threads: the file functions block and may be called from any thread at once; start() is the loop thread's.
+class Workspace {
+ public:
+  virtual ~Workspace() = default;
+
+  [[nodiscard]] virtual const std::string& root() const = 0;  // absolute, without a trailing '/'
+
+  // `path` as a relative one in its shortest form, by its text alone ("." for the root). `denied` when it leads out.
+  [[nodiscard]] virtual Result<std::string> relative(std::string_view path) const = 0;
+
+  [[nodiscard]] virtual Result<FileInfo> info(std::string_view path) const = 0;  // follows symlinks
+  // `limit` when the file is larger than `size_max`; `invalid_argument` when it is not a regular file.
+  [[nodiscard]] virtual Result<std::string> read(std::string_view path, std::size_t size_max) const = 0;
+  // Sorted by name. `invalid_argument` when it is not a directory.
+  [[nodiscard]] virtual Result<std::vector<DirectoryEntry>> list(std::string_view path) const = 0;
+
+  // Replaces the file whole or not at all (a temporary file beside it, renamed over it), keeping its permission bits;
+  // makes missing directories. Through a symlink it writes the file the link names.
+  [[nodiscard]] virtual Status write(std::string_view path, std::string_view bytes) = 0;
+  [[nodiscard]] virtual Status remove(std::string_view path) = 0;                           // one file
+  [[nodiscard]] virtual Status rename(std::string_view from, std::string_view to) = 0;      // makes missing directories
+
+  // `sink` must stay alive until on_end() or until the command is destroyed.
+  [[nodiscard]] virtual Result<std::unique_ptr<Command>> start(CommandSpec spec, CommandSink& sink) = 0;
+};
+
+}  // namespace joey
