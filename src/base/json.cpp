@@ -168,10 +168,11 @@ std::string canonical_json(std::string_view json) {
   return out;
 }
 
-bool is_json_object(std::string_view text) {
+std::string minified_json_object(std::string_view text) {
   simdjson::dom::parser parser;
   simdjson::dom::object object;
-  return parser.parse(text.data(), text.size()).get(object) == simdjson::SUCCESS;
+  if (parser.parse(text.data(), text.size()).get(object) != simdjson::SUCCESS) return {};
+  return simdjson::minify(object);
 }
 
 }  // namespace joey

@@ -66,7 +66,8 @@ class JsonWriter {
 // give equal bytes. Text that is not valid JSON comes back unchanged.
 [[nodiscard]] std::string canonical_json(std::string_view json);
 
-// Whether `text` is one valid JSON object, with nothing but white space around it.
-[[nodiscard]] bool is_json_object(std::string_view text);
+// `text` without insignificant white space, when it is one valid JSON object; empty when it is not. Done to its own
+// result it changes nothing.
+[[nodiscard]] std::string minified_json_object(std::string_view text);
 
 }  // namespace joey

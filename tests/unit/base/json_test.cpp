@@ -28,9 +28,13 @@ TEST_CASE("equal JSON values have one canonical form") {
 }
 
 TEST_CASE("only a whole object is a JSON object") {
-  CHECK(is_json_object(" {\"a\":1} "));
-  CHECK_FALSE(is_json_object("[]"));
-  CHECK_FALSE(is_json_object("{\"a\":1"));
-  CHECK_FALSE(is_json_object("{} x"));
-  CHECK_FALSE(is_json_object(""));
+  CHECK(minified_json_object(" {\"a\": 1.0, \"b\" :[ 2e3 ,\"\\u00e9 \"]} ") == "{\"a\":1.0,\"b\":[2000.0,\"é \"]}");
+  for (const char* other : {"[]", "{\"a\":1", "{} x", "", "{\"a\":1e999}", "nul"}) CHECK(minified_json_object(other).empty());
+}
+
+TEST_CASE("minifying twice changes nothing") {
+  for (const char* json : {R"({"x":[1,2.5,1e100,-0.0,18446744073709551615,"\u0000\/"],"y":{"z":null}})", "{}", R"({"a":0.1})"}) {
+    const std::string once = minified_json_object(json);
+    CHECK(minified_json_object(once) == once);
+  }
 }

@@ -1,0 +1,49 @@
+// What a task is run with: a snapshot taken when it is created and kept in its journal, so that nothing a host changes
+// later changes a task that exists.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace joey {
+
+// Where a task's limits stand; 0 is no limit, except where a comment says otherwise.
+struct Limits {
+  std::int64_t turns_max{0};
+  std::int64_t tokens_max{0};    // of all requests together, input and output
+  double cost_usd_max{0};        // a request whose worst case would pass it is not sent
+  std::int64_t mistakes_max{3};  // failed or missing tool calls in a row
+  std::int64_t repeats_max{3};   // identical calls in a row; at twice as many the task ends
+  std::int64_t retries_max{8};   // of one request, after failures that may pass
+  bool operator==(const Limits&) const = default;
+};
+
+// Which calls may run without a person. A group or tool that is named nowhere asks.
+struct PolicySnapshot {
+  std::vector<std::string> allow;  // groups ("read", "edit", "command", "mcp", "modes", "subtasks", "custom") or tools
+  std::vector<std::string> deny;   // likewise; wins over allow
+  bool operator==(const PolicySnapshot&) const = default;
+};
+
+struct TaskConfig {
+  std::string workspace;  // its root
+  std::string mode;
+  std::string provider;  // the preset's name, as "openrouter"
+  std::string wire;      // the codec's name, as "openai"
+  std::string base_url;  // empty: the preset's
+  std::string model;
+  std::int64_t context_window{0};  // tokens
+  std::int64_t output_tokens_max{0};
+  double temperature{-1};  // negative: not sent
+  double price_input{0};   // prices in US dollars per million tokens
+  double price_output{0};
+  double price_cache_read{0};
+  double price_cache_write{0};
+  Limits limits;
+  PolicySnapshot policy;
+  std::int64_t depth{0};  // of subtasks: 0 for a task of its own
+  bool operator==(const TaskConfig&) const = default;
+};
+
+}  // namespace joey

@@ -1,0 +1,271 @@
+// The journal's vocabulary: each event is one durable fact of a task.
+//
+// As JSON an event is one object on one line: {"task","seq","type","at", then the fields below by their names}. A field
+// that has its default value is left out and read back as that default; a field that this version does not know is
+// ignored: that is how old journals stay readable and new fields are added.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/digest.hpp"
+#include "base/result.hpp"
+#include "base/scheduler.hpp"
+#include "model/config.hpp"
+#include "model/message.hpp"
+
+namespace joey {
+
+enum class TodoStatus : std::uint8_t { pending, in_progress, completed };
+struct Todo {
+  std::string text;
+  TodoStatus status{TodoStatus::pending};
+  bool operator==(const Todo&) const = default;
+};
+
+struct Suggestion {
+  std::string text;
+  std::string mode;  // the mode to switch to when it is chosen; may be empty
+  bool operator==(const Suggestion&) const = default;
+};
+
+enum class ToolStatus : std::uint8_t {
+  ok,
+  error,        // it ran, or could not, and says why
+  denied,       // by policy or a person
+  skipped,      // an earlier call of the same answer was denied
+  interrupted,  // it had started when the engine ended: what it did is unknown
+  cancelled,    // a person stopped it
+};
+
+// Why a task ended; the list is closed.
+enum class ExitReason : std::uint8_t {
+  completed,
+  failed,            // the provider refused or kept failing
+  cancelled,         // by a person or the host
+  limit_turns,
+  limit_tokens,
+  limit_cost,
+  limit_mistakes,    // too many mistakes in a row
+  limit_repetition,  // the same call over and over
+};
+
+// Who caused an event.
+enum class Actor : std::uint8_t { engine, person, model, policy };
+
+namespace event {
+
+// The first event of every journal.
+struct TaskCreated {
+  static constexpr std::string_view type = "task.created";
+  std::string session;
+  std::string parent;       // the task that waits for this one; empty for a task of its own
+  std::string parent_call;  // the call it waits in
+  TaskConfig config;
+  bool operator==(const TaskCreated&) const = default;
+};
+
+// What requests say from now on before the conversation. Both texts are blobs of the store.
+struct PromptSet {
+  static constexpr std::string_view type = "prompt.set";
+  std::string mode;
+  Digest system;  // of the system prompt
+  Digest tools;   // of the tools, a JSON array of {name, description, parameters}
+  bool operator==(const PromptSet&) const = default;
+};
+
+// Text for the model from outside. It reaches the model with the next request.
+struct UserMessage {
+  static constexpr std::string_view type = "user.message";
+  std::string text;
+  std::vector<Image> images;
+  Actor by{Actor::person};  // engine: a reminder of joey's own
+  bool operator==(const UserMessage&) const = default;
+};
+
+struct ModeChanged {
+  static constexpr std::string_view type = "mode.changed";
+  std::string mode;
+  Actor by{Actor::person};
+  std::string reason;
+  bool operator==(const ModeChanged&) const = default;
+};
+
+// A request is about to be sent. Replaying the journal gives bytes with the same digest.
+struct ModelRequested {
+  static constexpr std::string_view type = "model.requested";
+  std::int64_t turn{0};     // 1, 2, 3 ...
+  std::int64_t attempt{0};  // 1 for the first of a turn
+  Digest digest;            // of the whole body
+  std::int64_t bytes{0};    // its size
+  double reserved_usd{0};   // the worst it can cost
+  bool operator==(const ModelRequested&) const = default;
+};
+
+struct ModelFailed {
+  static constexpr std::string_view type = "model.failed";
+  std::int64_t turn{0};
+  std::int64_t attempt{0};
+  ModelErrorClass error{ModelErrorClass::network};
+  std::string message;
+  std::int64_t status{0};       // of HTTP
+  Timestamp retry_at{0};        // 0: not tried again
+  bool operator==(const ModelFailed&) const = default;
+};
+
+struct ModelFinished {
+  static constexpr std::string_view type = "model.finished";
+  std::int64_t turn{0};
+  std::int64_t attempt{0};
+  std::vector<Block> blocks;  // Reasoning, Text, ToolCall
+  StopReason stop{StopReason::other};
+  Usage usage;
+  double cost_usd{0};
+  std::string model;     // that answered
+  std::string provider;  // the wire's name: signatures go back only there
+  bool operator==(const ModelFinished&) const = default;
+};
+
+// A call waits for a person.
+struct ApprovalRequested {
+  static constexpr std::string_view type = "approval.requested";
+  std::string call;
+  std::string tool;
+  std::string rule;  // that made it ask
+  bool operator==(const ApprovalRequested&) const = default;
+};
+
+// The decision on one call with exactly these arguments.
+struct Approval {
+  static constexpr std::string_view type = "approval";
+  std::string call;
+  std::string tool;
+  Digest arguments;
+  bool allowed{false};
+  Actor by{Actor::policy};
+  std::string rule;      // that decided; empty when a person did
+  std::string feedback;  // what the person said with it
+  bool operator==(const Approval&) const = default;
+};
+
+struct QuestionAsked {
+  static constexpr std::string_view type = "question.asked";
+  std::string call;
+  std::string question;
+  std::vector<Suggestion> suggestions;
+  bool operator==(const QuestionAsked&) const = default;
+};
+
+struct ToolStarted {
+  static constexpr std::string_view type = "tool.started";
+  std::string call;
+  std::string tool;
+  bool read_only{false};
+  bool operator==(const ToolStarted&) const = default;
+};
+
+struct ToolFinished {
+  static constexpr std::string_view type = "tool.finished";
+  std::string call;
+  std::string tool;
+  ToolStatus status{ToolStatus::ok};
+  std::string text;  // for the model
+  std::vector<Image> images;
+  std::string path;  // the file it changed
+  bool operator==(const ToolFinished&) const = default;
+};
+
+struct TodosUpdated {
+  static constexpr std::string_view type = "todos.updated";
+  std::vector<Todo> todos;
+  bool operator==(const TodosUpdated&) const = default;
+};
+
+struct SubtaskStarted {
+  static constexpr std::string_view type = "subtask.started";
+  std::string call;
+  std::string child;
+  std::string mode;
+  std::string message;
+  std::vector<Todo> todos;
+  bool operator==(const SubtaskStarted&) const = default;
+};
+
+// What a subtask spent, charged to its parent when it ends.
+struct SubtaskFinished {
+  static constexpr std::string_view type = "subtask.finished";
+  std::string call;
+  std::string child;
+  ExitReason reason{ExitReason::completed};
+  Usage usage;
+  double cost_usd{0};
+  bool operator==(const SubtaskFinished&) const = default;
+};
+
+// The next request does not begin with the bytes of the one before.
+struct CacheBroken {
+  static constexpr std::string_view type = "cache.broken";
+  std::string cause;        // "mode", "tools", "rewind", "condense"
+  std::int64_t offset{0};   // of the first byte that differs
+  double cost_usd{0};       // estimated: what has to be read again at the full price
+  bool operator==(const CacheBroken&) const = default;
+};
+
+struct TaskPaused {
+  static constexpr std::string_view type = "task.paused";
+  bool operator==(const TaskPaused&) const = default;
+};
+
+struct TaskResumed {
+  static constexpr std::string_view type = "task.resumed";
+  bool operator==(const TaskResumed&) const = default;
+};
+
+struct TaskEnded {
+  static constexpr std::string_view type = "task.ended";
+  ExitReason reason{ExitReason::completed};
+  std::string result;   // of a completed task
+  std::string message;  // why it ended otherwise, one line
+  bool operator==(const TaskEnded&) const = default;
+};
+
+// A task that had ended goes on.
+struct TaskReopened {
+  static constexpr std::string_view type = "task.reopened";
+  bool operator==(const TaskReopened&) const = default;
+};
+
+}  // namespace event
+
+using EventBody =
+    std::variant<event::TaskCreated, event::PromptSet, event::UserMessage, event::ModeChanged, event::ModelRequested,
+                 event::ModelFailed, event::ModelFinished, event::ApprovalRequested, event::Approval,
+                 event::QuestionAsked, event::ToolStarted, event::ToolFinished, event::TodosUpdated,
+                 event::SubtaskStarted, event::SubtaskFinished, event::CacheBroken, event::TaskPaused,
+                 event::TaskResumed, event::TaskEnded, event::TaskReopened>;
+
+struct Event {
+  std::uint64_t seq{0};
+  Timestamp at{0};
+  EventBody body;
+  bool operator==(const Event&) const = default;
+};
+
+[[nodiscard]] std::string_view type_of(const EventBody& body);
+
+[[nodiscard]] std::string to_json(std::string_view task, const Event& event);
+// `corrupt`: not an event's JSON; the message says where. `unsupported`: an event type of a newer version.
+[[nodiscard]] Result<Event> event_from_json(std::string_view json);
+
+// The names used in the JSON, and in messages to people.
+[[nodiscard]] std::string_view name_of(ModelErrorClass value);
+[[nodiscard]] std::string_view name_of(StopReason value);
+[[nodiscard]] std::string_view name_of(ToolStatus value);
+[[nodiscard]] std::string_view name_of(ExitReason value);
+[[nodiscard]] std::string_view name_of(TodoStatus value);
+[[nodiscard]] std::string_view name_of(Actor value);
+
+}  // namespace joey
