@@ -1,0 +1,774 @@
+#include "core/task.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "core/control.hpp"
+#include "core/policy.hpp"
+
+namespace joey {
+namespace {
+
+constexpr std::int64_t subtask_depth_max = 5;
+constexpr std::int64_t backoff_first_ms = 1'000;
+constexpr std::int64_t backoff_max_ms = 60'000;
+// A provider that asks for more patience than this is treated as one that fails for good.
+constexpr std::int64_t retry_after_max_ms = 15 * 60'000;
+constexpr std::size_t malformed_bytes_max = 2'000;
+constexpr std::size_t title_bytes_max = 120;
+// What one image adds to an estimate of tokens, in bytes of text.
+constexpr std::int64_t image_bytes_estimate = 6'000;
+// Bytes of text a token stands for at least, in estimates that must not be too low.
+constexpr std::int64_t bytes_per_token_min = 3;
+
+constexpr std::string_view no_tool_reminder =
+    "Your last answer called no tool. Every answer must call at least one: when the task is done, call "
+    "attempt_completion with the result; when you need something only the person knows, call ask_followup_question; "
+    "otherwise go on with the next step. This reminder was written by the engine, not by the person.";
+
+std::string json_text(std::initializer_list<std::pair<const char*, std::string_view>> fields) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  for (const auto& [name, value] : fields) json.field(name, value);
+  json.end_object();
+  return out;
+}
+
+std::string error_text(std::string_view error) {
+  return json_text({{"status", "error"}, {"message", "The tool execution failed"}, {"error", error}});
+}
+
+Digest digest_of_call(std::string_view name, std::string_view arguments) {
+  Digester digester;
+  digester.update(name);
+  digester.update("\n");
+  digester.update(arguments);
+  return digester.finish();
+}
+
+std::string first_line(std::string_view text) {
+  text = trim(text);
+  return std::string(utf8_prefix(text.substr(0, text.find('\n')), title_bytes_max));
+}
+
+// A wait that doubles with each attempt, less up to a quarter that depends on the task, so that tasks that failed
+// together do not all come back together.
+std::int64_t backoff_ms(std::string_view task, std::int64_t attempt) {
+  const std::int64_t wait = std::min(backoff_max_ms, backoff_first_ms << std::min<std::int64_t>(attempt - 1, 10));
+  std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a
+  for (const char c : task) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  hash = (hash ^ static_cast<std::uint64_t>(attempt)) * 0x100000001b3U;
+  return wait - static_cast<std::int64_t>((hash >> 32) % static_cast<std::uint64_t>(wait / 4));
+}
+
+double cost_of(const TaskConfig& config, const Usage& usage) {
+  constexpr double million = 1e6;
+  return (config.price_input * static_cast<double>(usage.input) + config.price_output * static_cast<double>(usage.output) +
+          config.price_cache_read * static_cast<double>(usage.cache_read) +
+          config.price_cache_write * static_cast<double>(usage.cache_write)) /
+         million;
+}
+
+bool call_is_done(const CallProgress& call) { return call.state == CallState::done; }
+
+// Mistakes in a row if the next request were sent now: an answer whose every call failed is one, and so is an answer
+// without a call; one call that went well clears the count.
+std::int64_t mistakes_after(const Task& task) {
+  if (task.turn == 0 || !task.answered) return task.mistakes;
+  const bool all_failed = std::all_of(task.calls.begin(), task.calls.end(), [](const auto& call) { return call.failed; });
+  return all_failed ? task.mistakes + 1 : 0;
+}
+
+// ---- apply: one function per event. ------------------------------------------------------------------------------------
+
+struct Applier {
+  Task& task;
+  Timestamp at;
+
+  CallProgress* find(std::string_view id) {
+    const auto found = std::find_if(task.calls.begin(), task.calls.end(), [&](const auto& call) { return call.id == id; });
+    return found == task.calls.end() ? nullptr : &*found;
+  }
+  void set_state(std::string_view id, CallState state) {
+    if (auto* call = find(id)) call->state = state;
+  }
+
+  void operator()(const event::TaskCreated& e) {
+    task.session = e.session;
+    task.parent = e.parent;
+    task.parent_call = e.parent_call;
+    task.config = e.config;
+    task.mode = e.config.mode;
+    task.created_at = at;
+    task.phase = Phase::ready;
+  }
+  void operator()(const event::PromptSet& e) { task.prompt = e; }
+  void operator()(const event::UserMessage& e) {
+    task.new_bytes += static_cast<std::int64_t>(e.text.size()) +
+                      image_bytes_estimate * static_cast<std::int64_t>(e.images.size());
+    if (e.by != Actor::person) return;
+    task.news = true;
+    if (task.title.empty()) task.title = first_line(e.text);
+  }
+  void operator()(const event::ModeChanged& e) { task.mode = e.mode; }
+  void operator()(const event::ModelRequested& e) {
+    task.mistakes = mistakes_after(task);
+    task.turn = e.turn;
+    task.attempt = e.attempt;
+    task.reserved_usd = e.reserved_usd;
+    task.phase = Phase::model;
+    task.answered = false;
+    task.news = false;
+    task.retry_at = 0;
+    task.calls.clear();
+  }
+  void operator()(const event::ModelFailed& e) {
+    task.reserved_usd = 0;
+    task.retry_at = e.retry_at;
+    task.phase = e.retry_at > 0 ? Phase::backoff : Phase::ready;
+  }
+  void operator()(const event::ModelFinished& e) {
+    task.answered = true;
+    task.phase = Phase::tools;
+    task.reserved_usd = 0;
+    task.usage += e.usage;
+    task.cost_usd += e.cost_usd;
+    task.context_tokens = e.usage.total();
+    task.new_bytes = 0;
+    task.calls.clear();
+    for (const Block& block : e.blocks) {
+      const auto* call = std::get_if<ToolCall>(&block);
+      if (call == nullptr) continue;
+      Digest digest = digest_of_call(call->name, call->malformed.empty() ? call->arguments : call->malformed);
+      task.repeats = digest == task.last_call ? task.repeats + 1 : 0;
+      task.last_call = std::move(digest);
+      CallProgress& progress = task.calls.emplace_back();
+      progress.id = call->id;
+      progress.name = call->name;
+      progress.arguments = call->arguments;
+      progress.malformed = call->malformed;
+      progress.repeats = task.repeats;
+    }
+  }
+  void operator()(const event::ApprovalRequested& e) { set_state(e.call, CallState::asking); }
+  void operator()(const event::Approval& e) {
+    auto* call = find(e.call);
+    if (call == nullptr) return;
+    call->state = CallState::pending;
+    call->approved = e.allowed;
+    call->feedback = e.feedback;
+  }
+  void operator()(const event::QuestionAsked& e) { set_state(e.call, CallState::questioning); }
+  void operator()(const event::ToolStarted& e) { set_state(e.call, CallState::running); }
+  void operator()(const event::ToolFinished& e) {
+    task.new_bytes += static_cast<std::int64_t>(e.text.size()) +
+                      image_bytes_estimate * static_cast<std::int64_t>(e.images.size());
+    auto* call = find(e.call);
+    if (call == nullptr) return;
+    call->state = CallState::done;
+    call->failed = e.status == ToolStatus::error;
+  }
+  void operator()(const event::TodosUpdated& e) { task.todos = e.todos; }
+  void operator()(const event::SubtaskStarted& e) {
+    ++task.subtasks;
+    auto* call = find(e.call);
+    if (call == nullptr) return;
+    call->state = CallState::subtask;
+    call->child = e.child;
+  }
+  void operator()(const event::SubtaskFinished& e) {
+    task.usage += e.usage;
+    task.cost_usd += e.cost_usd;
+  }
+  void operator()(const event::CacheBroken&) {}
+  void operator()(const event::TaskPaused&) {
+    task.paused = true;
+    task.reserved_usd = 0;
+    if (task.phase == Phase::model) task.phase = Phase::ready;
+  }
+  void operator()(const event::TaskResumed&) { task.paused = false; }
+  void operator()(const event::TaskEnded& e) {
+    task.phase = Phase::ended;
+    task.paused = false;
+    task.reserved_usd = 0;
+    task.reason = e.reason;
+    task.result = e.reason == ExitReason::completed ? e.result : e.message;
+  }
+  void operator()(const event::TaskReopened&) {
+    task.phase = Phase::ready;
+    task.reason = ExitReason::completed;
+    task.result.clear();
+    task.mistakes = 0;
+    task.repeats = 0;
+    task.last_call.clear();
+    task.turns_before = task.turn;
+    task.tokens_before = task.usage.total();
+    task.cost_before = task.cost_usd;
+  }
+};
+
+// ---- decide: one function per input, on a copy of the task that moves on with every event. -----------------------------
+
+class Decider {
+ public:
+  Decider(const Task& task, Timestamp now, const Surroundings& around) : now_(now), around_(around) { out_.after = task; }
+
+  Result<Decision> run(const Input& input) {
+    if (task().phase == Phase::fresh && !std::holds_alternative<input::Start>(input)) {
+      return failure(ErrorCode::conflict, "the task has not been started");
+    }
+    if (Status status = std::visit([this](const auto& in) { return on(in); }, input); !status) {
+      return tl::unexpected(status.error());
+    }
+    return std::move(out_);
+  }
+
+ private:
+  const Task& task() const { return out_.after; }
+
+  void emit(EventBody event) {
+    out_.after = apply(std::move(out_.after), event, now_);
+    out_.events.push_back(std::move(event));
+  }
+  void carry_out(Effect effect) { out_.effects.push_back(std::move(effect)); }
+
+  // -- Inputs.
+
+  Status on(const input::Start& in) {
+    if (task().phase != Phase::fresh) return failure(ErrorCode::conflict, "the task was started already");
+    if (trim(in.text).empty() && in.images.empty()) {
+      return failure(ErrorCode::invalid_argument, "a task needs a message: it says what to do");
+    }
+    if (find_mode(around_.modes, in.config.mode) == nullptr) return unknown_mode(in.config.mode);
+    emit(event::TaskCreated{in.session, in.parent, in.parent_call, in.config});
+    if (!in.todos.empty()) emit(event::TodosUpdated{in.todos});
+    emit(event::UserMessage{in.text, in.images, Actor::person});
+    if (!in.prompt.mode.empty()) emit(in.prompt);
+    go_on();
+    return {};
+  }
+
+  Status on(const input::Say& in) {
+    if (trim(in.text).empty() && in.images.empty()) return failure(ErrorCode::invalid_argument, "the message is empty");
+    for (const CallProgress& call : task().calls) {
+      if (call.state == CallState::questioning) return on(input::Answer{call.id, in.text, ""});
+    }
+    if (task().phase == Phase::ended) emit(event::TaskReopened{});
+    emit(event::UserMessage{in.text, in.images, Actor::person});
+    go_on();
+    return {};
+  }
+
+  Status on(const input::Decide& in) {
+    const auto index = find_call(in.call, CallState::asking);
+    if (!index) return no_such_call(in.call, "waits for approval");
+    const CallProgress call = task().calls[*index];
+    emit(event::Approval{call.id, call.name, digest_of_call(call.name, call.arguments), in.allow, Actor::person, "",
+                         in.feedback});
+    if (!in.allow) deny(*index, in.feedback);
+    go_on();
+    return {};
+  }
+
+  Status on(const input::Answer& in) {
+    const auto index = find_call(in.call, CallState::questioning);
+    if (!index) return no_such_call(in.call, "waits for an answer");
+    if (!in.mode.empty() && find_mode(around_.modes, in.mode) == nullptr) return unknown_mode(in.mode);
+    finish(*index, ToolStatus::ok, fmt::format("<user_message>\n{}\n</user_message>", in.text));
+    if (!in.mode.empty() && in.mode != task().mode) {
+      emit(event::ModeChanged{in.mode, Actor::person, "chosen with the answer"});
+    }
+    go_on();
+    return {};
+  }
+
+  Status on(const input::SetMode& in) {
+    if (find_mode(around_.modes, in.mode) == nullptr) return unknown_mode(in.mode);
+    if (in.mode != task().mode) emit(event::ModeChanged{in.mode, Actor::person, ""});
+    go_on();
+    return {};
+  }
+
+  Status on(const input::Pause&) {
+    if (task().paused || task().phase == Phase::ended) return {};
+    if (task().phase == Phase::model) carry_out(effect::StopModel{});
+    emit(event::TaskPaused{});
+    return {};
+  }
+
+  Status on(const input::Resume&) {
+    if (task().phase == Phase::ended) {
+      if (task().reason == ExitReason::completed) {
+        return failure(ErrorCode::conflict, "the task is completed: give it a message to go on");
+      }
+      emit(event::TaskReopened{});
+      go_on();
+    } else if (task().paused) {
+      emit(event::TaskResumed{});
+      if (task().phase == Phase::backoff) {
+        next_request();
+      } else {
+        go_on();
+      }
+    }
+    return {};
+  }
+
+  Status on(const input::Cancel& in) {
+    if (task().phase == Phase::ended) return {};
+    carry_out(effect::StopAll{});
+    finish_rest(0, ToolStatus::cancelled,
+                error_text("Cancelled by the person. What it had done until then was not undone."));
+    emit(event::TaskEnded{ExitReason::cancelled, "", in.message.empty() ? "cancelled" : in.message});
+    return {};
+  }
+
+  Status on(const input::PromptReady& in) {
+    if (in.prompt.mode != task().mode) return {};  // the mode changed again: its own prompt is on the way
+    if (in.prompt != task().prompt && task().phase != Phase::ended) {
+      const bool same_bytes = in.prompt.system == task().prompt.system && in.prompt.tools == task().prompt.tools;
+      if (task().turn > 0 && !same_bytes) break_cache("mode");
+      emit(in.prompt);
+    }
+    go_on();
+    return {};
+  }
+
+  Status on(const input::ModelDone& in) {
+    if (!is_current(in.turn, in.attempt)) return stale_answer();
+    std::vector<Block> blocks = normalised(in.reply);
+    const bool refused = in.reply.stop == StopReason::refusal;
+    if (blocks.empty() && !refused) {
+      return on(input::ModelFailed{in.turn, in.attempt,
+                                   {ModelErrorClass::malformed, "the model's answer was empty", 0, -1}});
+    }
+    if (blocks.empty()) blocks.emplace_back(Text{"(The model declined to answer.)"});
+    const bool has_calls = std::any_of(blocks.begin(), blocks.end(), [](const Block& block) {
+      return std::holds_alternative<ToolCall>(block);
+    });
+    const double cost = in.reply.cost_usd > 0 ? in.reply.cost_usd : cost_of(task().config, in.reply.usage);
+    emit(event::ModelFinished{in.turn, in.attempt, std::move(blocks), in.reply.stop, in.reply.usage, cost,
+                              in.reply.model, task().config.wire});
+    if (!has_calls && refused) {
+      end(ExitReason::failed, "the model declined to answer: put the task in other words");
+      return {};
+    }
+    if (!has_calls) emit(event::UserMessage{std::string(no_tool_reminder), {}, Actor::engine});
+    go_on();
+    return {};
+  }
+
+  Status on(const input::ModelFailed& in) {
+    if (!is_current(in.turn, in.attempt)) return stale_answer();
+    const std::int64_t wait =
+        in.error.retry_after_ms >= 0 ? in.error.retry_after_ms : backoff_ms(task().id, in.attempt);
+    const bool again =
+        retryable(in.error.error) && in.attempt <= task().config.limits.retries_max && wait <= retry_after_max_ms;
+    const Timestamp retry_at = again ? now_ + std::max<std::int64_t>(wait, 1) : 0;
+    emit(event::ModelFailed{in.turn, in.attempt, in.error.error, in.error.message, in.error.status, retry_at});
+    if (again) {
+      carry_out(effect::SetTimer{retry_at});
+    } else {
+      const auto attempts = in.attempt > 1 ? fmt::format(" (after {} attempts)", in.attempt) : std::string();
+      end(ExitReason::failed, fmt::format("{}{}", in.error.message, attempts));
+    }
+    return {};
+  }
+
+  Status on(const input::ToolDone& in) {
+    const auto index = find_call(in.call, CallState::running);
+    if (!index) return no_such_call(in.call, "is running");
+    const CallProgress& call = task().calls[*index];
+    const ToolStatus status = in.cancelled ? ToolStatus::cancelled : in.outcome.ok ? ToolStatus::ok : ToolStatus::error;
+    std::string text = in.outcome.ok ? in.outcome.text : error_text(in.outcome.text);
+    if (text.empty()) text = "(The tool did not return anything.)";
+    if (!call.feedback.empty()) {
+      text = json_text({{"status", "approved"}, {"feedback", call.feedback}}) + "\n" + text;
+    }
+    emit(event::ToolFinished{call.id, call.name, status, std::move(text), in.outcome.images, in.outcome.path});
+    go_on();
+    return {};
+  }
+
+  Status on(const input::SubtaskDone& in) {
+    const auto index = find_call(in.call, CallState::subtask);
+    if (!index || task().calls[*index].child != in.child) return no_such_call(in.call, "waits for a subtask");
+    emit(event::SubtaskFinished{in.call, in.child, in.reason, in.usage, in.cost_usd});
+    if (in.reason == ExitReason::completed) {
+      finish(*index, ToolStatus::ok, fmt::format("Subtask {} completed.\n\nResult:\n{}", in.child, in.text));
+    } else {
+      finish(*index, ToolStatus::error,
+             error_text(fmt::format("subtask {} ended without a result ({}): {}", in.child, name_of(in.reason), in.text)));
+    }
+    go_on();
+    return {};
+  }
+
+  Status on(const input::Timer&) {
+    if (task().phase != Phase::backoff || task().paused) return {};
+    if (now_ < task().retry_at) {
+      carry_out(effect::SetTimer{task().retry_at});
+    } else {
+      next_request();
+    }
+    return {};
+  }
+
+  Status on(const input::Recovered&) {
+    if (task().phase == Phase::model) {
+      emit(event::ModelFailed{task().turn, task().attempt, ModelErrorClass::interrupted,
+                              "the engine ended in the middle of the request", 0, 0});
+    }
+    for (std::size_t i = 0; i < task().calls.size(); ++i) {
+      const CallProgress call = task().calls[i];
+      if (call.state == CallState::subtask) restart_subtask(call);
+      if (call.state != CallState::running) continue;
+      const ToolSpec* spec = find_tool(call.name);
+      if (spec != nullptr && spec->read_only) {
+        carry_out(effect::RunTool{call.id, call.name, call.arguments});
+      } else {
+        finish(i, ToolStatus::interrupted,
+               error_text("The engine ended while this ran, so its effects are unknown and it was not run again. Look at "
+                          "what it did before you go on."));
+      }
+    }
+    if (task().phase == Phase::backoff && !task().paused) {
+      carry_out(effect::SetTimer{task().retry_at});
+    } else {
+      go_on();
+    }
+    return {};
+  }
+
+  // -- Moving on.
+
+  // Does whatever can be done now without another input.
+  void go_on() {
+    if (task().paused) return;
+    if (task().phase == Phase::tools && work_on_calls()) next_request();
+    if (task().phase == Phase::ready) next_request();
+  }
+
+  // Starts the calls of the answer that may start: in order, one at a time, except that calls that only read run beside
+  // each other. True when all are done and the task goes on.
+  bool work_on_calls() {
+    bool reading = false;  // an earlier call still runs, and only reads
+    for (std::size_t i = 0; i < task().calls.size(); ++i) {
+      const CallState state = task().calls[i].state;
+      if (state == CallState::done) continue;
+      const ToolSpec* spec = find_tool(task().calls[i].name);
+      const bool reads = spec != nullptr && spec->read_only && !is_control_tool(spec->name);
+      if (state == CallState::pending && (!reading || reads)) begin(i);
+      if (task().phase == Phase::ended) return false;
+      if (task().calls[i].state == CallState::done) continue;
+      if (!reads || task().calls[i].state != CallState::running) return false;
+      reading = true;
+    }
+    return !reading;
+  }
+
+  // Takes a pending call as far as it goes: to an error, a question, a start or its end.
+  void begin(std::size_t i) {
+    const CallProgress call = task().calls[i];
+    if (!call.malformed.empty()) return fail(i, malformed_text(call));
+    const ToolSpec* spec = find_tool(call.name);
+    if (spec == nullptr) return fail(i, unknown_tool_text(call.name));
+    const Mode* mode = find_mode(around_.modes, task().mode);
+    if (mode == nullptr || !allows_group(*mode, spec->group)) {
+      return fail(i, fmt::format("tool \"{}\" is not available in mode \"{}\": use another, or switch_mode", call.name,
+                                 task().mode));
+    }
+    if (spec->group == ToolGroup::edit && !allows_edit(*mode, path_argument(call.arguments))) {
+      return fail(i, fmt::format("mode "{}" may not edit "{}": {}", task().mode, path_argument(call.arguments),
+                                 mode->edit_description));
+    }
+    const std::int64_t repeats_max = task().config.limits.repeats_max;
+    if (repeats_max > 0 && call.repeats >= 2 * repeats_max) {
+      finish_rest(i, ToolStatus::skipped, error_text("not run: the task ended"));
+      return end(ExitReason::limit_repetition,
+                 fmt::format("the model called \"{}\" with the same arguments {} times in a row", call.name, call.repeats + 1));
+    }
+    if (repeats_max > 0 && call.repeats >= repeats_max) {
+      return fail(i, fmt::format("not run: this is the same call for the {}th time in a row, and its result will not "
+                                 "change. Try something else.",
+                                 call.repeats + 1));
+    }
+    if (!call.approved && !approve(i, call, *spec)) return;
+    if (is_control_tool(call.name)) return control(i, call);
+    emit(event::ToolStarted{call.id, call.name, spec->read_only});
+    carry_out(effect::RunTool{call.id, call.name, call.arguments});
+  }
+
+  // Whether policy lets the call run now; if not, it was denied or waits for a person.
+  bool approve(std::size_t i, const CallProgress& call, const ToolSpec& spec) {
+    const PolicyDecision decision = evaluate(task().config.policy, call.name, spec.group);
+    if (decision.verdict == Verdict::ask) {
+      emit(event::ApprovalRequested{call.id, call.name, decision.rule});
+      return false;
+    }
+    if (spec.group == ToolGroup::always && decision.verdict == Verdict::allow) return true;
+    const bool allowed = decision.verdict == Verdict::allow;
+    emit(event::Approval{call.id, call.name, digest_of_call(call.name, call.arguments), allowed, Actor::policy,
+                         decision.rule, ""});
+    if (allowed) return true;
+    finish(i, ToolStatus::denied,
+           json_text({{"status", "denied"}, {"message", "The policy of this session does not allow this tool."}}));
+    return false;
+  }
+
+  void control(std::size_t i, const CallProgress& call) {
+    if (call.name == "ask_followup_question") return ask(i, call);
+    if (call.name == "attempt_completion") return complete(i, call);
+    if (call.name == "switch_mode") return switch_mode(i, call);
+    if (call.name == "new_task") return start_subtask(i, call);
+    update_todos(i, call);
+  }
+
+  void ask(std::size_t i, const CallProgress& call) {
+    auto arguments = read_followup(call.arguments);
+    if (!arguments) return fail(i, arguments.error().message);
+    emit(event::QuestionAsked{call.id, std::move(arguments->question), std::move(arguments->suggestions)});
+  }
+
+  void complete(std::size_t i, const CallProgress& call) {
+    auto arguments = read_completion(call.arguments);
+    if (!arguments) return fail(i, arguments.error().message);
+    const bool earlier_failed =
+        std::any_of(task().calls.begin(), task().calls.begin() + static_cast<std::ptrdiff_t>(i),
+                    [](const auto& earlier) { return earlier.failed; });
+    if (earlier_failed) {
+      return fail(i, "the task is not complete: an earlier call of the same answer failed. Deal with that first.");
+    }
+    if (task().news) {
+      return finish(i, ToolStatus::ok, "Not ended yet: the person has said more, which follows.");
+    }
+    finish(i, ToolStatus::ok, "The result was handed to the person.");
+    finish_rest(i + 1, ToolStatus::skipped, error_text("not run: the task had been completed"));
+    emit(event::TaskEnded{ExitReason::completed, arguments->result, ""});
+  }
+
+  void switch_mode(std::size_t i, const CallProgress& call) {
+    auto arguments = read_switch_mode(call.arguments);
+    if (!arguments) return fail(i, arguments.error().message);
+    if (find_mode(around_.modes, arguments->mode) == nullptr) return fail(i, unknown_mode(arguments->mode).value().message);
+    if (arguments->mode == task().mode) return fail(i, fmt::format("already in mode \"{}\"", task().mode));
+    const std::string from = task().mode;
+    emit(event::ModeChanged{arguments->mode, Actor::model, arguments->reason});
+    finish(i, ToolStatus::ok,
+           fmt::format("Switched from mode \"{}\" to mode \"{}\" because: {}", from, arguments->mode, arguments->reason));
+  }
+
+  void start_subtask(std::size_t i, const CallProgress& call) {
+    auto arguments = read_new_task(call.arguments);
+    if (!arguments) return fail(i, arguments.error().message);
+    if (find_mode(around_.modes, arguments->mode) == nullptr) return fail(i, unknown_mode(arguments->mode).value().message);
+    if (task().config.depth >= subtask_depth_max) {
+      return fail(i, fmt::format("subtasks may be nested {} deep: do this part yourself", subtask_depth_max));
+    }
+    // Named after its parent, so that a restart finds the child it had started instead of making another.
+    const std::string child = fmt::format("{}.{}", task().id, task().subtasks + 1);
+    emit(event::SubtaskStarted{call.id, child, arguments->mode, arguments->message, arguments->todos});
+    carry_out(effect::StartSubtask{call.id, child, arguments->mode, arguments->message, arguments->todos});
+  }
+
+  void restart_subtask(const CallProgress& call) {
+    auto arguments = read_new_task(call.arguments);
+    if (!arguments) return;
+    carry_out(effect::StartSubtask{call.id, call.child, arguments->mode, arguments->message, arguments->todos});
+  }
+
+  void update_todos(std::size_t i, const CallProgress& call) {
+    auto todos = read_todo_list(call.arguments);
+    if (!todos) return fail(i, todos.error().message);
+    emit(event::TodosUpdated{*std::move(todos)});
+    finish(i, ToolStatus::ok, "Todo list updated.");
+  }
+
+  // The next request: the same again when the last has no answer and nothing new to say, otherwise a new turn.
+  void next_request() {
+    const bool again = task().turn > 0 && !task().answered && !task().news;
+    if (auto stop = limit_reached(again)) return end(stop->first, stop->second);
+    if (task().prompt.mode != task().mode) return carry_out(effect::PreparePrompt{task().mode});
+    if (task().turn > 0 && !task().answered && !again) break_cache("message");
+    const std::int64_t turn = again ? task().turn : task().turn + 1;
+    const std::int64_t attempt = again ? task().attempt + 1 : 1;
+    emit(event::ModelRequested{turn, attempt, {}, 0, worst_cost()});
+    carry_out(effect::CallModel{turn, attempt});
+  }
+
+  std::int64_t input_tokens_max() const {
+    return task().context_tokens + task().new_bytes / bytes_per_token_min;
+  }
+
+  // What the next request can cost at most: nothing served from a cache, the answer as long as allowed.
+  double worst_cost() const {
+    const TaskConfig& config = task().config;
+    const double price_in = std::max(config.price_input, config.price_cache_write);
+    return (price_in * static_cast<double>(input_tokens_max()) +
+            config.price_output * static_cast<double>(config.output_tokens_max)) /
+           1e6;
+  }
+
+  std::optional<std::pair<ExitReason, std::string>> limit_reached(bool again) const {
+    const Limits& limits = task().config.limits;
+    if (!again && limits.turns_max > 0 && task().turn - task().turns_before >= limits.turns_max) {
+      return {{ExitReason::limit_turns, fmt::format("the limit of {} turns was reached", limits.turns_max)}};
+    }
+    const std::int64_t tokens = task().usage.total() - task().tokens_before;
+    const std::int64_t next = input_tokens_max() + task().config.output_tokens_max;
+    if (limits.tokens_max > 0 && tokens + next > limits.tokens_max) {
+      return {{ExitReason::limit_tokens, fmt::format("{} tokens were used and the next request may use {} more: the limit is {}",
+                                                     tokens, next, limits.tokens_max)}};
+    }
+    const double cost = task().cost_usd - task().cost_before;
+    if (limits.cost_usd_max > 0 && cost + worst_cost() > limits.cost_usd_max) {
+      return {{ExitReason::limit_cost,
+               fmt::format("${:.4f} was spent and the next request may cost ${:.4f} more: the limit is ${:.4f}", cost,
+                           worst_cost(), limits.cost_usd_max)}};
+    }
+    if (limits.mistakes_max > 0 && mistakes_after(task()) >= limits.mistakes_max) {
+      return {{ExitReason::limit_mistakes,
+               fmt::format("{} answers in a row brought nothing but errors: give the task a hint", limits.mistakes_max)}};
+    }
+    return std::nullopt;
+  }
+
+  void end(ExitReason reason, std::string message) { emit(event::TaskEnded{reason, "", std::move(message)}); }
+
+  void break_cache(const char* cause) {
+    const TaskConfig& config = task().config;
+    const double extra = std::max(0.0, config.price_input - config.price_cache_read);
+    emit(event::CacheBroken{cause, 0, extra * static_cast<double>(task().context_tokens) / 1e6});
+  }
+
+  // -- Calls.
+
+  const ToolSpec* find_tool(std::string_view name) const {
+    const auto found = std::find_if(around_.tools.begin(), around_.tools.end(),
+                                    [&](const ToolSpec& spec) { return spec.name == name; });
+    return found == around_.tools.end() ? nullptr : &*found;
+  }
+
+  std::optional<std::size_t> find_call(std::string_view id, CallState state) const {
+    for (std::size_t i = 0; i < task().calls.size(); ++i) {
+      if (task().calls[i].id == id && task().calls[i].state == state) return i;
+    }
+    return std::nullopt;
+  }
+
+  void finish(std::size_t i, ToolStatus status, std::string text) {
+    const CallProgress& call = task().calls[i];
+    emit(event::ToolFinished{call.id, call.name, status, std::move(text), {}, ""});
+  }
+  void fail(std::size_t i, std::string_view error) { finish(i, ToolStatus::error, error_text(error)); }
+
+  // Ends every call from `first` on that has no result yet.
+  void finish_rest(std::size_t first, ToolStatus status, const std::string& text) {
+    for (std::size_t i = first; i < task().calls.size(); ++i) {
+      if (!call_is_done(task().calls[i])) finish(i, status, text);
+    }
+  }
+
+  // The person refused the call; the rest of the answer was built on it and is not begun.
+  void deny(std::size_t i, std::string_view feedback) {
+    finish(i, ToolStatus::denied,
+           feedback.empty() ? json_text({{"status", "denied"}, {"message", "The person denied this operation."}})
+                            : json_text({{"status", "denied"}, {"feedback", feedback}}));
+    finish_rest(i + 1, ToolStatus::skipped, error_text("skipped: the person denied an earlier call of the same answer"));
+  }
+
+  // The answer as it joins the conversation: empty texts dropped, every call with an id of its own and arguments that
+  // are one JSON object, whatever the model sent.
+  std::vector<Block> normalised(const Reply& reply) const {
+    std::vector<Block> blocks;
+    std::size_t index = 0;
+    bool says_something = false;
+    for (const Block& block : reply.blocks) {
+      if (const auto* text = std::get_if<Text>(&block)) {
+        if (trim(text->text).empty()) continue;
+        says_something = true;
+      }
+      const auto* call = std::get_if<ToolCall>(&block);
+      if (call == nullptr) {
+        blocks.push_back(block);
+        continue;
+      }
+      says_something = true;
+      std::string arguments = trim(call->arguments).empty() ? "{}" : minified_json_object(call->arguments);
+      std::string malformed;
+      if (arguments.empty()) {
+        malformed = to_utf8(utf8_prefix(call->arguments, malformed_bytes_max));
+        arguments = "{}";
+      }
+      blocks.emplace_back(ToolCall{fmt::format("c{:05}{:03}", task().turn % 100'000, index++ % 1'000), to_utf8(call->name),
+                                   std::move(arguments), std::move(malformed)});
+    }
+    if (!says_something) blocks.clear();
+    return blocks;
+  }
+
+  // -- Words.
+
+  std::string malformed_text(const CallProgress& call) const {
+    return fmt::format("the arguments of \"{}\" are not one JSON object, so it was not run. You sent: {}", call.name,
+                       utf8_prefix(call.malformed, 300));
+  }
+
+  std::string unknown_tool_text(std::string_view name) const {
+    std::string names;
+    for (const ToolSpec& spec : around_.tools) names.append(names.empty() ? "" : ", ").append(spec.name);
+    return fmt::format("there is no tool \"{}\"; there are: {}", utf8_prefix(name, 100), names);
+  }
+
+  tl::unexpected<Error> unknown_mode(std::string_view slug) const {
+    std::string slugs;
+    for (const Mode& mode : around_.modes) slugs.append(slugs.empty() ? "" : ", ").append(mode.slug);
+    return failure(ErrorCode::invalid_argument, fmt::format("there is no mode \"{}\"; there are: {}", slug, slugs));
+  }
+
+  static tl::unexpected<Error> no_such_call(std::string_view call, const char* state) {
+    return failure(ErrorCode::conflict, fmt::format("no call \"{}\" {}", call, state));
+  }
+
+  bool is_current(std::int64_t turn, std::int64_t attempt) const {
+    return task().phase == Phase::model && turn == task().turn && attempt == task().attempt;
+  }
+  static tl::unexpected<Error> stale_answer() {
+    return failure(ErrorCode::conflict, "an answer to a request that is no longer waited for");
+  }
+
+  Decision out_;
+  Timestamp now_;
+  const Surroundings& around_;
+};
+
+}  // namespace
+
+std::string_view status_of(const Task& task) {
+  if (task.phase == Phase::ended) return name_of(task.reason);
+  if (task.paused) return "paused";
+  bool waits = false;
+  for (const CallProgress& call : task.calls) {
+    if (call.state == CallState::running || call.state == CallState::subtask) return "running";
+    waits = waits || call.state == CallState::asking || call.state == CallState::questioning;
+  }
+  return waits ? "waiting" : "running";
+}
+
+Result<Decision> decide(const Task& task, const Input& input, Timestamp now, const Surroundings& around) {
+  return Decider(task, now, around).run(input);
+}
+
+Task apply(Task task, const EventBody& event, Timestamp at) {
+  ++task.seq;
+  task.updated_at = at;
+  std::visit(Applier{task, at}, event);
+  return task;
+}
+
+}  // namespace joey
