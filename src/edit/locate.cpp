@@ -1,0 +1,259 @@
+#include "edit/locate.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/text.hpp"
+
+namespace joey {
+namespace {
+
+constexpr std::size_t candidates_shown_max = 10;
+constexpr double similarity_min = 0.9;
+constexpr double lead_min = 0.05;           // of the best over the second, to be the one meant
+constexpr double line_similarity_min = 0.5;  // a line that changed more is another line
+constexpr double near_miss_min = 0.3;       // less is not worth showing
+
+std::string_view as_is(std::string_view line) { return line; }
+
+std::size_t distance_of(std::size_t a, std::size_t b) { return a > b ? a - b : b - a; }
+
+// Which of several equally good matches is meant.
+Location choose(const std::vector<std::size_t>& matches, std::optional<std::size_t> near) {
+  Location location;
+  if (matches.empty()) return location;
+  location.similarity = 1;
+  if (matches.size() == 1) {
+    location.kind = Location::Kind::found;
+    location.line = matches[0];
+    return location;
+  }
+  if (near) {
+    const auto closer = [near](std::size_t a, std::size_t b) { return distance_of(a, *near) < distance_of(b, *near); };
+    const std::size_t best = *std::min_element(matches.begin(), matches.end(), closer);
+    const std::size_t distance = distance_of(best, *near);
+    const auto as_close = std::count_if(matches.begin(), matches.end(),
+                                        [&](std::size_t match) { return distance_of(match, *near) == distance; });
+    if (as_close == 1 && distance <= near_lines_max) {
+      location.kind = Location::Kind::found;
+      location.line = best;
+      return location;
+    }
+  }
+  location.kind = Location::Kind::ambiguous;
+  location.candidates_count = matches.size();
+  location.candidates = matches;
+  location.candidates.resize(std::min(matches.size(), candidates_shown_max));
+  return location;
+}
+
+Location too_costly() {
+  Location location;
+  location.kind = Location::Kind::too_costly;
+  return location;
+}
+
+// One block of lines compared with many windows of a text.
+class SimilarityScan {
+ public:
+  struct Window {
+    std::size_t line{0};
+    double similarity{0};
+    bool close{false};  // every line is, and so the window may be taken for the block
+  };
+
+  SimilarityScan(std::span<const std::string_view> block, std::span<const std::string> text, WorkBudget& budget)
+      : text_(text), budget_(budget) {
+    for (const std::string_view line : block) block_.push_back(plain_typography(trim(line)));
+  }
+
+  // The similarity of the window at `line`, or 0 when it is less than `floor`.
+  Window compare(std::size_t line, double floor) {
+    Window window;
+    std::size_t total = 0;
+    std::size_t distance_least = 0;  // the lines' lengths alone make it this much
+    for (std::size_t i = 0; i < block_.size(); ++i) {
+      const std::size_t a = block_[i].size();
+      const std::size_t b = text_[line + i].size();
+      total += std::max(a, b);
+      distance_least += distance_of(a, b);
+    }
+    budget_.spend(block_.size());
+    if (total == 0) return window;
+    const auto distance_max = static_cast<std::size_t>((1 - floor) * static_cast<double>(total));
+    if (distance_least > distance_max) return window;
+
+    window.close = true;
+    std::size_t distance = 0;
+    for (std::size_t i = 0; i < block_.size(); ++i) {
+      const std::size_t a = block_[i].size();
+      const std::size_t b = text_[line + i].size();
+      distance_least -= distance_of(a, b);  // of the lines that follow
+      if (distance + distance_least > distance_max) return {};
+      const std::size_t line_max = distance_max - distance - distance_least;
+      const std::size_t line_distance = bounded_distance(block_[i], text_[line + i], line_max, budget_);
+      if (line_distance > line_max) return {};
+      distance += line_distance;
+      if (static_cast<double>(line_distance) > (1 - line_similarity_min) * static_cast<double>(std::max(a, b))) {
+        window.close = false;
+      }
+    }
+    window.line = line;
+    window.similarity = 1 - static_cast<double>(distance) / static_cast<double>(total);
+    return window;
+  }
+
+ private:
+  std::vector<std::string> block_;
+  std::span<const std::string> text_;
+  WorkBudget& budget_;
+};
+
+}  // namespace
+
+std::uint32_t Locator::Numbering::number(std::string_view line) const {
+  const auto found = std::lower_bound(sorted.begin(), sorted.end(), line);
+  if (found == sorted.end() || *found != line) return 0;
+  return static_cast<std::uint32_t>(found - sorted.begin()) + 1;
+}
+
+// Sorting rather than hashing: no text can make it slow.
+const Locator::Numbering& Locator::numbering(std::optional<Numbering>& cache, View view) const {
+  if (cache) return *cache;
+  cache.emplace();
+  cache->sorted.reserve(lines_.size());
+  for (const Line& line : lines_) cache->sorted.push_back(view(line.text));
+  std::sort(cache->sorted.begin(), cache->sorted.end());
+  cache->sorted.erase(std::unique(cache->sorted.begin(), cache->sorted.end()), cache->sorted.end());
+  cache->lines.reserve(lines_.size());
+  for (const Line& line : lines_) cache->lines.push_back(cache->number(view(line.text)));
+  return *cache;
+}
+
+// Every position of the block, by Knuth, Morris and Pratt: linear however repetitive the text is.
+std::vector<std::size_t> Locator::positions(const Numbering& numbering, View view,
+                                            std::span<const std::string_view> lines, WorkBudget& budget) const {
+  std::vector<std::size_t> found;
+  if (!budget.spend(lines.size())) return found;
+  std::vector<std::uint32_t> block;
+  block.reserve(lines.size());
+  for (const std::string_view line : lines) {
+    block.push_back(numbering.number(view(line)));
+    if (block.back() == 0) return found;
+  }
+  if (!budget.spend(lines_.size())) return found;
+
+  std::vector<std::size_t> border(block.size(), 0);  // of each prefix, the length of the longest both at its ends
+  for (std::size_t i = 1, matched = 0; i < block.size(); ++i) {
+    while (matched > 0 && block[i] != block[matched]) matched = border[matched - 1];
+    if (block[i] == block[matched]) ++matched;
+    border[i] = matched;
+  }
+  for (std::size_t i = 0, matched = 0; i < numbering.lines.size(); ++i) {
+    while (matched > 0 && numbering.lines[i] != block[matched]) matched = border[matched - 1];
+    if (numbering.lines[i] == block[matched]) ++matched;
+    if (matched < block.size()) continue;
+    found.push_back(i + 1 - matched);
+    matched = border[matched - 1];
+  }
+  return found;
+}
+
+std::vector<std::string_view> Locator::window(std::size_t first, std::size_t count) const {
+  std::vector<std::string_view> texts;
+  texts.reserve(count);
+  for (const Line& line : lines_.subspan(first, count)) texts.push_back(line.text);
+  return texts;
+}
+
+Location Locator::find_exactly(std::span<const std::string_view> lines, std::optional<std::size_t> near,
+                               WorkBudget& budget) {
+  Location location = choose(positions(numbering(exact_, as_is), as_is, lines, budget), near);
+  location.exact = location.kind == Location::Kind::found;
+  return budget.spent() ? too_costly() : location;
+}
+
+Location Locator::find(std::span<const std::string_view> lines, std::optional<std::size_t> near, WorkBudget& budget) {
+  Location location = find_exactly(lines, near, budget);
+  if (location.kind != Location::Kind::missing) return location;
+
+  location = choose(positions(numbering(trimmed_end_, trim_end), trim_end, lines, budget), near);
+  if (location.kind != Location::Kind::missing) return location;
+
+  std::vector<std::size_t> shifted;
+  for (const std::size_t position : positions(numbering(trimmed_, trim), trim, lines, budget)) {
+    if (!budget.spend(lines.size() * 100)) return too_costly();
+    if (find_indent_shift(lines, window(position, lines.size()))) shifted.push_back(position);
+  }
+  location = choose(shifted, near);
+  if (location.kind == Location::Kind::found) {
+    location.shift = *find_indent_shift(lines, window(location.line, lines.size()));
+  }
+  if (location.kind != Location::Kind::missing) return location;
+  return find_similar(lines, near, budget);
+}
+
+Location Locator::find_similar(std::span<const std::string_view> lines, std::optional<std::size_t> near,
+                               WorkBudget& budget) {
+  Location location;
+  if (lines.size() > lines_.size()) return location;
+  if (plain_.empty()) {
+    plain_.reserve(lines_.size());
+    for (const Line& line : lines_) plain_.push_back(plain_typography(trim(line.text)));
+  }
+
+  // Windows that share many lines with the block come first: once two good ones are known, most others are refused by
+  // their lengths alone.
+  const std::size_t windows_count = lines_.size() - lines.size() + 1;
+  std::vector<std::uint32_t> shared(windows_count, 0);
+  const Numbering& trimmed = numbering(trimmed_, trim);
+  std::vector<std::vector<std::size_t>> places(trimmed.sorted.size() + 1);
+  for (std::size_t i = 0; i < lines_.size(); ++i) places[trimmed.lines[i]].push_back(i);
+  for (std::size_t i = 0; i < lines.size() && !budget.spent(); ++i) {
+    const std::uint32_t number = trimmed.number(trim(lines[i]));
+    if (number == 0 || trimmed.sorted[number - 1].empty()) continue;
+    budget.spend(places[number].size());
+    for (const std::size_t place : places[number]) {
+      if (place >= i && place - i < windows_count) ++shared[place - i];
+    }
+  }
+  std::vector<std::size_t> order(windows_count);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  budget.spend(windows_count * 16);
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return shared[a] > shared[b]; });
+
+  SimilarityScan scan(lines, plain_, budget);
+  SimilarityScan::Window best;
+  SimilarityScan::Window second;
+  for (const std::size_t line : order) {
+    if (budget.spent()) break;
+    SimilarityScan::Window window = scan.compare(line, std::max(near_miss_min, second.similarity));
+    if (window.similarity > best.similarity) std::swap(window, best);
+    if (window.similarity > second.similarity) second = window;
+  }
+
+  location.line = best.line;
+  location.similarity = best.similarity;
+  if (budget.spent()) {
+    location.kind = Location::Kind::too_costly;  // another window might be as good
+    return location;
+  }
+  if (best.similarity < similarity_min || !best.close) return location;
+  if (near == second.line && second.similarity == best.similarity) std::swap(best, second);
+  const bool leads = best.similarity - second.similarity >= lead_min;
+  if (!leads && near != best.line) {
+    location.kind = Location::Kind::ambiguous;
+    location.candidates = {std::min(best.line, second.line), std::max(best.line, second.line)};
+    location.candidates_count = 2;
+    return location;
+  }
+  // Indentation that follows no rule leaves none for the replacement: better shown than guessed.
+  auto shift = find_indent_shift(lines, window(best.line, lines.size()));
+  if (!shift) return location;
+  location.kind = Location::Kind::found;
+  location.line = best.line;
+  location.shift = std::move(*shift);
+  return location;
+}
+
+}  // namespace joey
