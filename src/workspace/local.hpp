@@ -1,0 +1,96 @@
+// A workspace on the local file system.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/result.hpp"
+#include "base/scheduler.hpp"
+#include "workspace/workspace.hpp"
+
+typedef struct uv_loop_s uv_loop_t;
+
+namespace joey {
+
+// How names are resolved beneath a root. `kernel` where it has openat2 (Linux 5.6) and no filter forbids it; `portable`
+// goes component by component and follows symlinks itself. Both give the same answers; `portable` is there to be tested.
+enum class Resolver : std::uint8_t { kernel, portable };
+
+// The directory `root` as a workspace. `loop` and `scheduler` are for commands and must outlive it; without a loop,
+// start() is `unsupported`. `not_found`, `invalid_argument` or `denied` when there is no such directory to read.
+[[nodiscard]] Result<std::shared_ptr<Workspace>> open_local_workspace(std::string root, uv_loop_t* loop,
+                                                                      Scheduler* scheduler,
+                                                                      Resolver resolver = Resolver::kernel);
+
+// --- What the files of this folder share ---
+
+// A file descriptor, closed with its owner.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor() { close(); }
+
+  [[nodiscard]] int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  int release() { return std::exchange(fd_, -1); }
+  int close();  // 0 or errno
+
+ private:
+  int fd_{-1};
+};
+
+// A directory, and what is beneath it. Nothing outside is ever opened, whatever symlinks say and whoever changes them
+// meanwhile. Absolute symlinks are followed when their text begins with the root's own path, as pnpm and virtual
+// environments make them: the rest of it is resolved beneath the root like any other path.
+//
+// Threads: const functions may be called from several at once.
+class Root {
+ public:
+  [[nodiscard]] static Result<Root> open(const std::string& path, Resolver resolver);
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+  // As Workspace::relative().
+  [[nodiscard]] Result<std::string> relative(std::string_view path) const;
+
+  enum class Links : std::uint8_t { follow, refuse };
+  // Opens `path`, relative and physical: ".." is what the kernel would make of it. On failure the descriptor is empty
+  // and errno says why; EXDEV is a path that leads out. O_CLOEXEC, O_NOCTTY and O_NONBLOCK are added: no file blocks.
+  // Does not create files.
+  [[nodiscard]] Descriptor open_at(const std::string& path, int flags, Links links) const;
+
+ private:
+  Root() = default;
+  [[nodiscard]] Descriptor open_portable(std::string path, int flags, Links links) const;
+  [[nodiscard]] bool strip_root(std::string_view& absolute) const;
+
+  std::string path_;   // canonical
+  std::string alias_;  // as it was given, made absolute: accepted as well
+  Descriptor fd_;
+  Resolver resolver_{Resolver::kernel};
+};
+
+// The root of a workspace's files: its own when it is a local one, so that all look at one directory even if that is
+// renamed; otherwise the directory that root() names.
+[[nodiscard]] Result<std::shared_ptr<const Root>> root_of(const Workspace& workspace);
+
+// One line for a person: `"path": what is wrong: what to do`. `code` is an errno.
+[[nodiscard]] Error file_error(int code, std::string_view path);
+
+// `path` between quotes as it may stand in a message: one line of UTF-8 of bounded length.
+[[nodiscard]] std::string quoted_path(std::string_view path);
+
+}  // namespace joey
