@@ -484,7 +484,7 @@ class Decider {
                                  task().mode));
     }
     if (spec->group == ToolGroup::edit && !allows_edit(*mode, path_argument(call.arguments))) {
-      return fail(i, fmt::format("mode "{}" may not edit "{}": {}", task().mode, path_argument(call.arguments),
+      return fail(i, fmt::format("mode \"{}\" may not edit \"{}\": {}", task().mode, path_argument(call.arguments),
                                  mode->edit_description));
     }
     const std::int64_t repeats_max = task().config.limits.repeats_max;
