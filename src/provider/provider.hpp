@@ -49,8 +49,12 @@ class StreamSink {
   virtual ~StreamSink() = default;
   virtual void on_text(std::string_view fragment) = 0;
   virtual void on_reasoning(std::string_view fragment) = 0;
-  // A fragment of the arguments of the answer's call number `index`; `name` is complete.
+  // A fragment of the arguments of the answer's call number `index`; `name` is complete. The first fragment of a call is
+  // empty: it announces the call.
   virtual void on_tool_arguments(std::size_t index, std::string_view name, std::string_view fragment) = 0;
+  // Call number `index` is complete: a tool that only reads may start before the answer ends. Comes once a call, but
+  // not from a server that does not stream.
+  virtual void on_tool_call(std::size_t /*index*/, const ToolCall& /*call*/) {}
 };
 
 // Limits on one answer, so that no server can grow memory without bound (invariant 9).
@@ -81,9 +85,10 @@ class Provider {
  public:
   virtual ~Provider() = default;
 
-  [[nodiscard]] virtual std::string_view name() const = 0;  // of the wire protocol: "anthropic", "openai"
+  // Of the wire protocol or its dialect, as make_provider() takes it: "anthropic", "openai". What Message::provider says.
+  [[nodiscard]] virtual std::string_view name() const = 0;
 
-  // The body of a request is encode_head + for each message encode_message + encode_tail.
+  // The body of a request is encode_head + for each message encode_message + encode_tail, with one message at least.
   [[nodiscard]] virtual std::string encode_head(const Prompt& prompt, const ModelParams& params) const = 0;
   // Appends one message. `first`: no message was encoded before it in this conversation. Must not depend on anything
   // else, so that the bytes of a message never change. A message may encode as several of the wire's.
@@ -105,7 +110,7 @@ class Provider {
 // A row of the provider table: a name a person chooses, and what follows from it.
 struct ProviderPreset {
   std::string_view name;          // "openrouter"
-  std::string_view wire;          // Provider::name() of its protocol
+  std::string_view wire;          // for make_provider()
   std::string_view base_url;      // empty: the protocol's vendor
   std::string_view key_variable;  // "OPENROUTER_API_KEY"; empty: needs none
   std::string_view model;         // the default; empty: the person must choose
@@ -114,10 +119,11 @@ struct ProviderPreset {
 [[nodiscard]] std::span<const ProviderPreset> provider_presets();
 [[nodiscard]] const ProviderPreset* find_provider_preset(std::string_view name);
 
-// The codec of this wire protocol; null when there is none.
+// The codec of this wire protocol; null when there is none. Beside "anthropic" and "openai" there are dialects of the
+// latter, named after the vendor who needs one: "openrouter", "deepseek", "mistral".
 [[nodiscard]] std::shared_ptr<const Provider> make_provider(std::string_view wire);
 
-// What is known of a model. Prices are US dollars per million tokens.
+// What is known of a model. Prices are US dollars per million tokens; 0: not known, or nothing.
 struct ModelInfo {
   std::string_view id;  // a model belongs to the row with the longest id that is a prefix of its own
   std::int64_t context_window{128'000};
@@ -127,6 +133,7 @@ struct ModelInfo {
   double price_cache_read{0};
   double price_cache_write{0};
   bool images{true};
+  bool temperature{true};  // false: the model refuses a request that sets it
 };
 
 // Never fails: an unknown model gets the defaults above and no prices.

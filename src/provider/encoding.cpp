@@ -1,0 +1,39 @@
+#include "provider/encoding.hpp"
+
+#include <algorithm>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+
+namespace joey {
+
+std::string wire_tool_name(std::string_view name) {
+  std::string out(name.substr(0, 64));
+  for (char& c : out) {
+    const bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    if (!fits) c = '_';
+  }
+  return out.empty() ? "unnamed" : out;
+}
+
+std::string wire_parameters(const ToolSpec& tool) {
+  std::string schema = minified_json_object(tool.parameters);
+  return schema.empty() ? R"({"type":"object","properties":{}})" : schema;
+}
+
+std::string_view wire_arguments(const ToolCall& call) { return call.arguments.empty() ? "{}" : call.arguments; }
+
+bool says_something(std::string_view text) { return !trim(text).empty(); }
+
+std::string wire_url(std::string_view base, std::string_view version, std::string_view path) {
+  while (base.ends_with('/')) base.remove_suffix(1);
+  std::string url(base);
+  if (base.ends_with(path)) return url;
+  const std::size_t host = base.find("://");
+  const bool bare = base.find('/', host == base.npos ? 0 : host + 3) == base.npos;
+  if (bare) url += version;
+  url += path;
+  return url;
+}
+
+}  // namespace joey
