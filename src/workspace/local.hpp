@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/result.hpp"
 #include "base/scheduler.hpp"
@@ -86,6 +87,11 @@ class Root {
 // The root of a workspace's files: its own when it is a local one, so that all look at one directory even if that is
 // renamed; otherwise the directory that root() names.
 [[nodiscard]] Result<std::shared_ptr<const Root>> root_of(const Workspace& workspace);
+
+// The names of a directory opened with O_RDONLY, at most `names_max`, in the order of the disk. An empty descriptor fails
+// with errno; `path` is for the message.
+[[nodiscard]] Result<std::vector<DirectoryEntry>> read_directory(Descriptor directory, std::string_view path,
+                                                                 std::size_t names_max);
 
 // One line for a person: `"path": what is wrong: what to do`. `code` is an errno.
 [[nodiscard]] Error file_error(int code, std::string_view path);
