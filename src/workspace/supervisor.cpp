@@ -1,0 +1,468 @@
+// The supervisor program: starts the shell, adopts its descendants, ends them.
+//
+// Freestanding: no C library, one thread, no allocation, so it starts in a fraction of a millisecond and its only
+// memory is what is written below. All signals stay blocked but SIGKILL and SIGSTOP.
+#include "workspace/supervisor.hpp"
+
+#include <asm/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <initializer_list>
+
+namespace joey::supervisor {
+namespace {
+
+// The kernel's answer: a value, or minus an errno.
+long system_call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0) {
+#if defined(__x86_64__)
+  register long r10 asm("r10") = d;
+  register long r8 asm("r8") = e;
+  register long r9 asm("r9") = 0;
+  long result;
+  asm volatile("syscall"
+               : "=a"(result)
+               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+               : "rcx", "r11", "memory");
+  return result;
+#elif defined(__aarch64__)
+  register long x8 asm("x8") = number;
+  register long x0 asm("x0") = a;
+  register long x1 asm("x1") = b;
+  register long x2 asm("x2") = c;
+  register long x3 asm("x3") = d;
+  register long x4 asm("x4") = e;
+  register long x5 asm("x5") = 0;
+  asm volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+  return x0;
+#else
+#error "the supervisor does not know how this machine calls its kernel"
+#endif
+}
+
+template <class T>
+long address(T* pointer) {
+  return reinterpret_cast<long>(pointer);
+}
+
+[[noreturn]] void exit_now(int code) {
+  for (;;) system_call(__NR_exit_group, code);
+}
+
+using SignalMask = unsigned long;  // the kernel's sigset_t: 64 bits
+
+constexpr int signal_max = 64;
+
+constexpr SignalMask mask_of(int signal) { return 1UL << (signal - 1); }
+
+long set_blocked_signals(SignalMask mask) {
+  return system_call(__NR_rt_sigprocmask, SIG_SETMASK, address(&mask), 0, sizeof mask);
+}
+
+// Also what the host ignores: exec keeps that.
+void reset_signals() {
+  constexpr unsigned long by_default[4] = {};  // struct sigaction of the kernel, SIG_DFL
+  for (int signal = 1; signal <= signal_max; ++signal) {
+    system_call(__NR_rt_sigaction, signal, address(by_default), 0, sizeof(SignalMask));
+  }
+}
+
+std::int64_t now_ms() {
+  timespec time{};
+  system_call(__NR_clock_gettime, CLOCK_MONOTONIC, address(&time));
+  return time.tv_sec * 1000 + time.tv_nsec / 1'000'000;
+}
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// The number `text` starts with; moves `text` behind it.
+std::uint64_t take_number(const char*& text) {
+  std::uint64_t number = 0;
+  while (is_digit(*text)) number = number * 10 + static_cast<std::uint64_t>(*text++ - '0');
+  return number;
+}
+
+int to_int(const char* text) { return static_cast<int>(take_number(text)); }
+
+void send(int control, Report report) {
+  system_call(__NR_sendto, control, address(&report), sizeof report, MSG_NOSIGNAL);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Descendants
+
+struct Process {
+  int pid;
+  int parent;
+  std::uint64_t started;  // clock ticks since boot: with the pid, a name that is never used again
+  char state;             // as in proc(5)
+  enum class Kinship : unsigned char { unknown, stranger, descendant } kinship;
+};
+
+// Those above the limit are seen when the first are gone. Untouched pages of it cost nothing.
+constexpr int processes_max = 1 << 16;
+Process processes[processes_max];
+
+class Descendants {
+ public:
+  // False when /proc is missing or shows another pid namespace.
+  bool open() {
+    self_ = static_cast<int>(system_call(__NR_getpid));
+    proc_ = static_cast<int>(
+        system_call(__NR_openat, AT_FDCWD, address("/proc"), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (proc_ < 0) return false;
+    char link[16] = {};
+    const long size = system_call(__NR_readlinkat, proc_, address("self"), address(link), sizeof link - 1);
+    return size > 0 && to_int(link) == self_;
+  }
+
+  // Sends `signal` to every descendant that lives, except those in one of `states`. How many got it.
+  int signal_all(int signal, const char* states_spared) {
+    list();
+    int signalled = 0;
+    for (int i = 0; i < count_; ++i) {
+      Process& process = processes[i];
+      if (!is_descendant(process) || process.state == 'Z' || process.state == 'X') continue;
+      bool spared = false;
+      for (const char* state = states_spared; *state; ++state) spared = spared || *state == process.state;
+      if (!spared && signal_one(process, signal)) ++signalled;
+    }
+    return signalled;
+  }
+
+ private:
+  // Every process there is. The kernel lists them by pid, so the table is sorted; /proc/<pid>/task/*/children would be
+  // shorter, but is not in every kernel.
+  void list() {
+    count_ = 0;
+    system_call(__NR_lseek, proc_, 0, 0 /* SEEK_SET */);
+    struct Entry {  // linux_dirent64
+      std::uint64_t inode;
+      std::int64_t offset;
+      unsigned short size;
+      unsigned char type;
+      char name[1];
+    };
+    alignas(Entry) char buffer[8192];
+    for (;;) {
+      const long size = system_call(__NR_getdents64, proc_, address(buffer), sizeof buffer);
+      if (size <= 0) return;
+      for (long at = 0; at < size; at += reinterpret_cast<Entry*>(buffer + at)->size) {
+        const char* name = reinterpret_cast<Entry*>(buffer + at)->name;
+        if (!is_digit(*name)) continue;
+        if (count_ == processes_max) return;
+        if (read(static_cast<int>(take_number(name)), processes[count_])) ++count_;
+      }
+    }
+  }
+
+  // /proc/<pid>/stat: "pid (name) state parent ...", the start time in field 22. The name may hold anything.
+  bool read(int pid, Process& process) const {
+    char path[24];  // "<pid>/stat", written from its end
+    char* start = path + sizeof path;
+    *--start = '\0';
+    for (const char* c = "tats/"; *c; ++c) *--start = *c;
+    for (int rest = pid; rest > 0; rest /= 10) *--start = static_cast<char>('0' + rest % 10);
+
+    const int fd = static_cast<int>(system_call(__NR_openat, proc_, address(start), O_RDONLY | O_CLOEXEC));
+    if (fd < 0) return false;
+    char text[512];
+    const long size = system_call(__NR_read, fd, address(text), sizeof text - 1);
+    system_call(__NR_close, fd);
+    if (size <= 0) return false;
+    text[size] = '\0';
+
+    const char* at = text + size;
+    while (at > text && *at != ')') --at;
+    if (at == text || at[1] != ' ' || at[2] == '\0') return false;
+    process = {.pid = pid, .parent = 0, .started = 0, .state = at[2], .kinship = Process::Kinship::unknown};
+    at += 3;
+    for (int field = 4; *at == ' '; ++field) {
+      ++at;
+      if (*at == '-') ++at;
+      const std::uint64_t number = take_number(at);
+      if (field == 4) process.parent = static_cast<int>(number);
+      if (field == 22) {
+        process.started = number;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  Process* find(int pid) const {
+    int first = 0;
+    for (int last = count_; first < last;) {
+      const int middle = first + (last - first) / 2;
+      if (processes[middle].pid == pid) return &processes[middle];
+      if (processes[middle].pid < pid) {
+        first = middle + 1;
+      } else {
+        last = middle;
+      }
+    }
+    return nullptr;
+  }
+
+  // Walks up to an ancestor whose kinship is known, then down again: every process is decided once.
+  bool is_descendant(Process& process) const {
+    auto kinship = Process::Kinship::stranger;
+    Process* ancestor = &process;
+    for (int steps = 0; ancestor && steps < processes_max; ++steps) {
+      if (ancestor->kinship != Process::Kinship::unknown) {
+        kinship = ancestor->kinship;
+        break;
+      }
+      if (ancestor->pid == self_) break;
+      if (ancestor->parent == self_) {
+        kinship = Process::Kinship::descendant;
+        break;
+      }
+      ancestor = find(ancestor->parent);
+    }
+    for (Process* p = &process; p && p->kinship == Process::Kinship::unknown; p = find(p->parent)) {
+      p->kinship = kinship;
+      if (p == ancestor) break;
+    }
+    return process.kinship == Process::Kinship::descendant;
+  }
+
+  // Through a pidfd, and only if that is still the process in the table: pids are used again.
+  bool signal_one(const Process& process, int signal) const {
+    const int pidfd = static_cast<int>(system_call(__NR_pidfd_open, process.pid));
+    if (pidfd < 0) return false;
+    Process current;
+    const bool same = read(process.pid, current) && current.started == process.started;
+    const bool sent = same && system_call(__NR_pidfd_send_signal, pidfd, signal) == 0;
+    system_call(__NR_close, pidfd);
+    return sent;
+  }
+
+  int self_{0};
+  int proc_{-1};
+  int count_{0};
+};
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The shell
+
+struct Descriptors {
+  int control;
+  int output;
+  int directory;
+};
+
+// Closes what the host lets its children inherit. False leaves descriptors open.
+bool close_others(const Descriptors& keep) {
+  unsigned first = 0;
+  for (;;) {
+    unsigned next = ~0U;  // the lowest kept descriptor from `first` on
+    for (const int fd : {keep.control, keep.output, keep.directory}) {
+      const auto candidate = static_cast<unsigned>(fd);
+      if (candidate >= first && candidate < next) next = candidate;
+    }
+    if (next > first && system_call(__NR_close_range, first, next == ~0U ? ~0U : next - 1, 0) < 0) return false;
+    if (next == ~0U) return true;
+    first = next + 1;
+  }
+}
+
+// In the new process. Returns an errno, to be sent on fds.control; does not return when the shell runs.
+int run_shell(Descriptors& fds, int supervisor, char** arguments, char** environment) {
+  system_call(__NR_setsid);
+  system_call(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  if (system_call(__NR_getppid) != supervisor) exit_now(1);  // it died before the line above
+
+  for (int* fd : {&fds.control, &fds.output, &fds.directory}) {  // out of the way of 0 to 3, which come next
+    const long moved = system_call(__NR_fcntl, *fd, F_DUPFD, 4);
+    if (moved < 0) return static_cast<int>(-moved);
+    *fd = static_cast<int>(moved);
+  }
+  const long input = system_call(__NR_openat, AT_FDCWD, address("/dev/null"), O_RDONLY);
+  if (input < 0) return static_cast<int>(-input);
+  if (input > 0) system_call(__NR_dup3, input, 0, 0);
+  system_call(__NR_dup3, fds.output, 1, 0);
+  system_call(__NR_dup3, fds.output, 2, 0);
+  system_call(__NR_dup3, fds.control, 3, O_CLOEXEC);
+  fds.control = 3;
+  if (const long status = system_call(__NR_fchdir, fds.directory); status < 0) return static_cast<int>(-status);
+  if (const long status = system_call(__NR_close_range, 4, ~0U, 0); status < 0) return static_cast<int>(-status);
+  set_blocked_signals(0);
+  return static_cast<int>(-system_call(__NR_execve, address(arguments[0]), address(arguments), address(environment)));
+}
+
+// The shell's pid, or minus an errno.
+long start_shell(Descriptors fds, char** arguments, char** environment) {
+  const auto supervisor = static_cast<int>(system_call(__NR_getpid));
+  const long pid = system_call(__NR_clone, SIGCHLD);
+  if (pid != 0) return pid;
+  const int error = run_shell(fds, supervisor, arguments, environment);
+  send(fds.control, {Report::Kind::start_failed, error});
+  exit_now(exit_code_start_failed);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The watch
+
+class Supervisor {
+ public:
+  // Takes the place of main: starts the shell, then lasts as long as anything it started.
+  [[noreturn]] void run(const Descriptors& fds, int engine, char** arguments, char** environment) {
+    control_ = fds.control;
+    if (const int error = prepare(fds, engine)) fail(error);
+    shell_ = start_shell(fds, arguments, environment);
+    if (shell_ < 0) fail(static_cast<int>(-shell_));
+    // The engine must see the end of its pipe, and a file system its last user.
+    system_call(__NR_close, fds.output);
+    system_call(__NR_close, fds.directory);
+
+    while (reap()) {
+      if (!killing_ && deadline_ >= 0 && now_ms() >= deadline_) start_killing();
+      if (killing_) kill_descendants();
+      wait();
+    }
+    exit_now(0);
+  }
+
+ private:
+  // An engine that dies closes its control socket, unless a child it forked still holds it: so its process is watched
+  // as well.
+  int prepare(const Descriptors& fds, int engine) {
+    system_call(__NR_prctl, PR_SET_NAME, address("joey-supervisor"));
+    system_call(__NR_setsid);
+    reset_signals();
+    set_blocked_signals(~0UL);
+    if (const long status = system_call(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1); status < 0) {
+      return static_cast<int>(-status);
+    }
+    if (!close_others(fds)) return ENOSYS;
+    system_call(__NR_chdir, address("/"));
+    engine_ = static_cast<int>(system_call(__NR_pidfd_open, engine));
+    if (engine_ < 0) return -engine_;
+    if (system_call(__NR_getppid) != engine) exit_now(1);  // that was another process of the same number
+    const SignalMask child = mask_of(SIGCHLD);
+    children_ = static_cast<int>(system_call(__NR_signalfd4, -1, address(&child), sizeof child, O_CLOEXEC | O_NONBLOCK));
+    if (children_ < 0) return -children_;
+    return descendants_.open() ? 0 : ENOSYS;
+  }
+
+  [[noreturn]] void fail(int error) const {
+    send(control_, {Report::Kind::start_failed, error});
+    send(control_, {Report::Kind::shell_ended, exit_code_start_failed << 8});
+    exit_now(1);
+  }
+
+  // False when there is no child left, and with the last child the last descendant.
+  bool reap() {
+    for (;;) {
+      int status = 0;
+      const long pid = system_call(__NR_wait4, -1, address(&status), WNOHANG | __WALL);
+      if (pid == 0) return true;
+      if (pid < 0) return false;
+      stuck_ = now_ms() + stuck_ms_max;
+      if (pid != shell_) continue;
+      shell_ = 0;
+      send(control_, {Report::Kind::shell_ended, status});
+    }
+  }
+
+  void wait() {
+    std::int64_t timeout = -1;
+    if (killing_) {
+      timeout = 20;  // a dying child interrupts it
+    } else if (deadline_ >= 0) {
+      timeout = deadline_ - now_ms();
+      if (timeout < 0) timeout = 0;
+    }
+    pollfd watched[] = {{children_, POLLIN, 0}, {killing_ ? -1 : control_, POLLIN, 0}, {killing_ ? -1 : engine_, POLLIN, 0}};
+    timespec limit{timeout / 1000, timeout % 1000 * 1'000'000};
+    if (system_call(__NR_ppoll, address(watched), 3, timeout < 0 ? 0 : address(&limit)) <= 0) return;
+    if (watched[0].revents) {
+      char information[128];  // signalfd_siginfo; one is enough, reap() looks for itself
+      system_call(__NR_read, children_, address(information), sizeof information);
+    }
+    if (watched[2].revents) return start_killing();
+    if (watched[1].revents) obey();
+  }
+
+  void obey() {
+    TerminateRequest request{};
+    const long size = system_call(__NR_recvfrom, control_, address(&request), sizeof request, MSG_DONTWAIT);
+    if (size == -EAGAIN || size == -EINTR) return;
+    if (size != static_cast<long>(sizeof request)) return start_killing();  // closed
+    const std::int64_t deadline = now_ms() + request.grace_ms;
+    if (deadline_ < 0 || deadline < deadline_) deadline_ = deadline;
+    if (request.grace_ms <= 0) return;
+    descendants_.signal_all(SIGTERM, "");
+    descendants_.signal_all(SIGCONT, "");  // a stopped process does not notice a SIGTERM
+  }
+
+  void start_killing() {
+    killing_ = true;
+    stuck_ = now_ms() + stuck_ms_max;
+  }
+
+  // One round. A process that was sent SIGKILL forks no more, and its orphans become children of ours, so rounds
+  // converge; but killing makes room for a fork bomb that has reached the limit of processes. When the first rounds
+  // were not enough, everything is therefore stopped before any of it is killed.
+  void kill_descendants() {
+    if (++rounds_ > 2) {
+      for (int pass = 0; pass < 32 && descendants_.signal_all(SIGSTOP, "TtD") > 0; ++pass) {
+      }
+    }
+    descendants_.signal_all(SIGKILL, "");
+    // Stuck in the kernel, or another user's: nothing more can be done, and the engine is waiting.
+    if (now_ms() >= stuck_) exit_now(1);
+  }
+
+  static constexpr std::int64_t stuck_ms_max = 2000;  // without any child that ends
+
+  Descendants descendants_;
+  long shell_{0};
+  int control_{-1};
+  int engine_{-1};
+  int children_{-1};  // a signalfd of SIGCHLD
+  bool killing_{false};
+  int rounds_{0};
+  std::int64_t deadline_{-1};  // killing starts; -1 is never
+  std::int64_t stuck_{0};
+};
+
+}  // namespace
+
+// What the kernel left on the stack: the count, the arguments, a null, the environment.
+extern "C" [[noreturn]] void joey_supervisor_main(long* stack) {
+  const auto count = static_cast<int>(stack[0]);
+  auto** arguments = reinterpret_cast<char**>(stack + 1);
+  if (count <= arguments_count) exit_now(2);
+  Supervisor supervisor;
+  supervisor.run({.control = to_int(arguments[1]), .output = to_int(arguments[2]), .directory = to_int(arguments[3])},
+                 to_int(arguments[4]), arguments + arguments_count, arguments + count + 1);
+}
+
+}  // namespace joey::supervisor
+
+#if defined(__x86_64__)
+asm(".globl _start\n_start:\n xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call joey_supervisor_main\n");
+#elif defined(__aarch64__)
+asm(".globl _start\n_start:\n mov x29, #0\n mov x0, sp\n bl joey_supervisor_main\n");
+#endif
+
+// The compiler calls these for copies of structures.
+extern "C" void* memcpy(void* to, const void* from, size_t size) {
+  for (size_t i = 0; i < size; ++i) static_cast<volatile char*>(to)[i] = static_cast<const char*>(from)[i];
+  return to;
+}
+extern "C" void* memset(void* to, int byte, size_t size) {
+  for (size_t i = 0; i < size; ++i) static_cast<volatile char*>(to)[i] = static_cast<char>(byte);
+  return to;
+}

@@ -1,0 +1,600 @@
+#include "workspace/command.hpp"
+
+#include <dirent.h>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace joey {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+// A libuv loop and the scheduler on it, run by the test itself.
+class TestLoop final : public Scheduler {
+ public:
+  TestLoop() {
+    uv_loop_init(&loop_);
+    uv_async_init(&loop_, &wakeup_, [](uv_async_t* handle) { static_cast<TestLoop*>(handle->data)->run_posts(); });
+    wakeup_.data = this;
+    uv_timer_init(&loop_, &tick_);
+  }
+  ~TestLoop() override {
+    for (auto& worker : workers_) worker.join();
+    for (auto& [id, timer] : timers_) close(timer);
+    uv_close(reinterpret_cast<uv_handle_t*>(&wakeup_), nullptr);
+    uv_close(reinterpret_cast<uv_handle_t*>(&tick_), nullptr);
+    uv_run(&loop_, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(&loop_) == 0);
+  }
+
+  uv_loop_t* handle() { return &loop_; }
+
+  // Runs the loop until `done()`; false when that takes longer than `limit`.
+  template <class Done>
+  bool run_until(Done done, milliseconds limit = 20s) {
+    const auto deadline = Clock::now() + limit;
+    uv_timer_start(&tick_, [](uv_timer_t*) {}, 5, 5);
+    while (!done() && Clock::now() < deadline) uv_run(&loop_, UV_RUN_ONCE);
+    uv_timer_stop(&tick_);
+    return done();
+  }
+  void run_for(milliseconds time) {
+    run_until([] { return false; }, time);
+  }
+
+  Timestamp now() const override { return std::time(nullptr) * 1000; }
+
+  void post(UniqueFunction<void()> fn) override {
+    {
+      const std::lock_guard lock(mutex_);
+      posts_.push_back(std::move(fn));
+    }
+    uv_async_send(&wakeup_);
+  }
+
+  TimerId after(milliseconds delay, UniqueFunction<void()> fn) override {
+    auto* timer = new Timer{{}, this, ++last_timer_, std::move(fn)};
+    uv_timer_init(&loop_, &timer->handle);
+    timer->handle.data = timer;
+    timers_[timer->id] = timer;
+    uv_timer_start(&timer->handle,
+                   [](uv_timer_t* handle) {
+                     auto* fired = static_cast<Timer*>(handle->data);
+                     fired->owner->timers_.erase(fired->id);
+                     auto call = std::move(fired->fn);
+                     close(fired);
+                     call();
+                   },
+                   static_cast<std::uint64_t>(delay.count()), 0);
+    return timer->id;
+  }
+  void cancel(TimerId id) override {
+    if (auto found = timers_.extract(id)) close(found.mapped());
+  }
+
+  void work(UniqueFunction<void()> blocking, UniqueFunction<void()> done) override {
+    workers_.emplace_back([this, blocking = std::move(blocking), done = std::move(done)]() mutable {
+      blocking();
+      blocking = nullptr;
+      post(std::move(done));
+    });
+  }
+
+ private:
+  struct Timer {
+    uv_timer_t handle;
+    TestLoop* owner;
+    TimerId id;
+    UniqueFunction<void()> fn;
+  };
+  static void close(Timer* timer) {
+    uv_close(reinterpret_cast<uv_handle_t*>(&timer->handle),
+             [](uv_handle_t* handle) { delete static_cast<Timer*>(handle->data); });
+  }
+  void run_posts() {
+    std::deque<UniqueFunction<void()>> posts;
+    {
+      const std::lock_guard lock(mutex_);
+      posts.swap(posts_);
+    }
+    for (auto& post : posts) post();
+  }
+
+  uv_loop_t loop_{};
+  uv_async_t wakeup_{};
+  uv_timer_t tick_{};
+  std::map<TimerId, Timer*> timers_;
+  TimerId last_timer_{0};
+  std::mutex mutex_;
+  std::deque<UniqueFunction<void()>> posts_;
+  std::vector<std::thread> workers_;
+};
+
+struct Recorder final : CommandSink {
+  void on_output(std::string_view bytes) override {
+    CHECK(!ended);
+    size += bytes.size();
+    if (keep) output += bytes;
+    if (slowness > 0ms) std::this_thread::sleep_for(slowness);
+    if (react) react();
+  }
+  void on_exit(CommandExit status) override {
+    CHECK(!exit);
+    CHECK(!ended);
+    exit = status;
+    output_at_exit = output;
+    if (react) react();
+  }
+  void on_end() override {
+    CHECK(exit);
+    CHECK(!ended);
+    ended = true;
+    if (react) react();
+  }
+
+  std::string output;
+  std::string output_at_exit;
+  std::size_t size{0};
+  std::optional<CommandExit> exit;
+  bool ended{false};
+  bool keep{true};
+  milliseconds slowness{0};
+  UniqueFunction<void()> react;
+};
+
+struct Fixture {
+  Result<std::unique_ptr<Command>> try_start(CommandSpec spec, CommandSink& sink) {
+    const int directory = ::open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto command = start_local_command(loop.handle(), loop, directory, std::move(spec), sink);
+    ::close(directory);
+    return command;
+  }
+  std::unique_ptr<Command> start(std::string text, CommandSink& sink) {
+    auto command = try_start({std::move(text), {}, {}}, sink);
+    REQUIRE_MESSAGE(command, command.error().message);
+    return std::move(*command);
+  }
+  // Runs a command to its end.
+  Recorder run(std::string text) {
+    Recorder recorder;
+    const auto command = start(std::move(text), recorder);
+    REQUIRE(loop.run_until([&] { return recorder.ended; }));
+    return recorder;
+  }
+
+  TestLoop loop;
+};
+
+// Empty when there is no such file, or no such process any more.
+std::string read_file(const std::string& path) {
+  std::string text;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  char buffer[4096];
+  for (ssize_t size = 0; (size = ::read(fd, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(size));
+  if (fd >= 0) ::close(fd);
+  return text;
+}
+
+template <class Visit>
+void for_each_process(Visit visit) {
+  DIR* proc = ::opendir("/proc");
+  while (const dirent* entry = ::readdir(proc)) {
+    if (const int pid = std::atoi(entry->d_name); pid > 0) visit(pid);
+  }
+  ::closedir(proc);
+}
+
+// Living processes with `marker` among their arguments. Zombies have none.
+int count_processes(const std::string& marker) {
+  int count = 0;
+  for_each_process([&](int pid) {
+    if (read_file(fmt::format("/proc/{}/cmdline", pid)).find(marker) != std::string::npos) ++count;
+  });
+  return count;
+}
+
+int count_children() {
+  int count = 0;
+  for_each_process([&](int pid) {
+    const std::string stat = read_file(fmt::format("/proc/{}/stat", pid));
+    const auto name_end = stat.rfind(')');
+    if (name_end != stat.npos && std::atoi(stat.c_str() + name_end + 4) == ::getpid()) ++count;
+  });
+  return count;
+}
+
+int count_descriptors() {
+  int count = 0;
+  DIR* directory = ::opendir("/proc/self/fd");
+  while (::readdir(directory)) ++count;
+  ::closedir(directory);
+  return count;
+}
+
+template <class Condition>
+bool wait_for(Condition condition, milliseconds limit) {
+  const auto deadline = Clock::now() + limit;
+  while (!condition()) {
+    if (Clock::now() > deadline) return false;
+    std::this_thread::sleep_for(5ms);
+  }
+  return true;
+}
+
+// A number of seconds to sleep that no other process sleeps, for finding who does.
+std::string unique_sleep() {
+  static int count = 0;
+  return fmt::format("1{}0{}", ::getpid(), ++count);
+}
+
+milliseconds since(Clock::time_point start) { return std::chrono::duration_cast<milliseconds>(Clock::now() - start); }
+
+TEST_CASE_FIXTURE(Fixture, "a command reports its shell's exit code or signal") {
+  CHECK(run("true").exit->code == 0);
+  CHECK(run("exit 7").exit->code == 7);
+  CHECK(run("no-such-program-at-all").exit->code == 127);
+  const auto killed = run("kill -9 $$");
+  CHECK(killed.exit->code == -1);
+  CHECK(killed.exit->signal == SIGKILL);
+  CHECK(run("kill -TERM $$").exit->signal == SIGTERM);
+  CHECK(count_children() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "both outputs arrive in the order written, byte for byte") {
+  CHECK(run("echo a; echo b >&2; echo c; echo d >&2").output == "a\nb\nc\nd\n");
+  CHECK(run(R"(printf '\000\377\n\001')").output == std::string("\0\377\n\1", 4));
+  CHECK(run("head -c 1000000 /dev/zero").output == std::string(1'000'000, '\0'));
+  CHECK(run("-c echo").exit->code == 127);  // no option of the shell
+}
+
+TEST_CASE_FIXTURE(Fixture, "all output of the shell comes before its exit") {
+  for (int i = 0; i < 20; ++i) {
+    const auto recorder = run("printf '%60000s' x; sleep 0.05 & exit 3");
+    CHECK(recorder.output_at_exit.size() == 60'000);
+    if (i == 0) CHECK(recorder.exit->code == 3);
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "the shell starts in the directory, with a session, default signals and no input") {
+  CHECK(run("pwd").output == "/tmp\n");
+  CHECK(run("cat; echo done").output == "done\n");
+    CHECK(run("test $(cut -d' ' -f6 /proc/$$/stat) = $$ && echo leader").output == "leader\n");
+  ::signal(SIGPIPE, SIG_IGN);
+  const auto signals = run("cat /proc/self/status | grep -E '^Sig(Blk|Ign|Cgt)'").output;
+  ::signal(SIGPIPE, SIG_DFL);
+  CHECK(signals == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n");
+}
+
+TEST_CASE_FIXTURE(Fixture, "nothing of the host's descriptors reaches a command") {
+  const int leaky = ::open("/dev/zero", O_RDONLY);  // without O_CLOEXEC
+  const int high = ::fcntl(leaky, F_DUPFD, 500);
+  CHECK(run("ls /proc/self/fd").output == "0\n1\n2\n3\n");
+  ::close(leaky);
+  ::close(high);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a command starts when the host has closed its standard streams") {
+  const int saved[] = {::fcntl(0, F_DUPFD, 100), ::fcntl(1, F_DUPFD, 100), ::fcntl(2, F_DUPFD, 100)};
+  for (int fd = 0; fd < 3; ++fd) ::close(fd);
+  Recorder recorder;
+  auto command = try_start({"cat; pwd; echo err >&2", {}, {}}, recorder);
+  const bool ended = command && loop.run_until([&] { return recorder.ended; });
+  command = nullptr;
+  for (int fd = 0; fd < 3; ++fd) {
+    ::dup2(saved[fd], fd);
+    ::close(saved[fd]);
+  }
+  CHECK(ended);
+  CHECK(recorder.output == "/tmp\nerr\n");
+}
+
+TEST_CASE_FIXTURE(Fixture, "the environment is a short clean one, plus what the caller adds") {
+  ::setenv("SECRET_KEY", "hunter2", 1);
+  Recorder recorder;
+  auto command = try_start({"env", {}, {{"ADDED", "a=b c"}, {"PAGER", "less"}}}, recorder);
+  REQUIRE(command);
+  REQUIRE(loop.run_until([&] { return recorder.ended; }));
+  ::unsetenv("SECRET_KEY");
+  const std::string output = fmt::format("\n{}", recorder.output);
+  CHECK(output.find("hunter2") == output.npos);
+  CHECK(output.find("\nADDED=a=b c\n") != output.npos);
+  CHECK(output.find("\nPAGER=less\n") != output.npos);
+  CHECK(output.find("\nGIT_PAGER=cat\n") != output.npos);
+  CHECK(output.find("\nLANG=C.UTF-8\n") != output.npos);
+  CHECK(output.find("\nTERM=dumb\n") != output.npos);
+  CHECK(std::count(output.begin(), output.end(), '\n') <= 16);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what exec cannot take is refused with one line") {
+  Recorder recorder;
+  const auto refused = [&](CommandSpec spec) {
+    const auto command = try_start(std::move(spec), recorder);
+    REQUIRE(!command);
+    CHECK(command.error().code == ErrorCode::invalid_argument);
+    CHECK(command.error().message.find('\n') == std::string::npos);
+  };
+  refused({std::string("echo\0x", 6), {}, {}});
+  refused({std::string(128 * 1024, 'x'), {}, {}});
+  refused({"true", {}, {{"A", std::string("\0", 1)}}});
+  refused({"true", {}, {{"A=B", "c"}}});
+  refused({"true", {}, {{"", "c"}}});
+  std::vector<std::pair<std::string, std::string>> large;
+  for (int i = 0; i < 100; ++i) large.emplace_back(fmt::format("V{}", i), std::string(120'000, 'x'));
+  refused({"true", {}, large});
+  CHECK(run(fmt::format(": {:x>{}}", "", 128 * 1024 - 3)).exit->code == 0);
+  CHECK(count_children() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "without descriptors left a command is refused, and nothing of it stays") {
+  rlimit old{};
+  ::getrlimit(RLIMIT_NOFILE, &old);
+  run("true");
+  const int before = count_descriptors();
+  for (rlim_t extra = 0; extra < 8; ++extra) {
+    const rlimit low{static_cast<rlim_t>(before) - 3 + extra, old.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &low);
+    Recorder recorder;
+    auto command = start_local_command(loop.handle(), loop, 0, {"true", {}, {}}, recorder);
+    ::setrlimit(RLIMIT_NOFILE, &old);
+    if (command) {
+      CHECK(loop.run_until([&] { return recorder.ended; }));
+    } else {
+      CHECK(command.error().code == ErrorCode::limit);
+    }
+  }
+  CHECK(count_descriptors() == before);
+  CHECK(count_children() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a flood into a slow sink leaves other commands quick") {
+  Recorder flood;
+  flood.keep = false;
+  flood.slowness = 1ms;
+  const auto flooding = start("head -c 100000000 /dev/zero", flood);
+  loop.run_until([&] { return flood.size > 0; });
+  milliseconds slowest{0};
+  for (int i = 0; i < 5; ++i) {
+    const auto begin = Clock::now();
+    CHECK(run("echo quick").output == "quick\n");
+    slowest = std::max(slowest, since(begin));
+  }
+  CHECK(slowest < 1000ms);
+  CHECK(!flood.ended);
+  flood.slowness = 0ms;
+  CHECK(loop.run_until([&] { return flood.ended; }));
+  CHECK(flood.size == 100'000'000);
+}
+
+TEST_CASE_FIXTURE(Fixture, "terminate ends a command that never would, and all it started") {
+  const std::string sleep = unique_sleep();
+  Recorder recorder;
+  const auto command = start("(setsid sleep " + sleep + " &) ; sleep " + sleep + " & yes", recorder);
+  recorder.keep = false;
+  CHECK(loop.run_until([&] { return recorder.size > 1'000'000 && count_processes(sleep) >= 3; }));
+  const auto begin = Clock::now();
+  command->terminate(10s);
+  CHECK(loop.run_until([&] { return recorder.ended; }));
+  CHECK(since(begin) < 5s);
+  CHECK(recorder.exit->signal == SIGTERM);
+  CHECK(count_processes(sleep) == 0);
+  command->terminate(1s);  // has ended
+}
+
+TEST_CASE_FIXTURE(Fixture, "what ignores SIGTERM is killed after the grace") {
+  const std::string sleep = unique_sleep();
+  Recorder recorder;
+  const auto command = start("trap '' TERM; (setsid sleep " + sleep + " &); echo up; sleep " + sleep, recorder);
+  CHECK(loop.run_until([&] { return recorder.output == "up\n" && count_processes(sleep) >= 3; }));
+  const auto begin = Clock::now();
+  command->terminate(300ms);
+  loop.run_for(150ms);
+  CHECK(!recorder.exit);
+  CHECK(loop.run_until([&] { return recorder.ended; }));
+  CHECK(since(begin) >= 300ms);
+  CHECK(since(begin) < 2s);
+  CHECK(recorder.exit->signal == SIGKILL);
+  CHECK(count_processes(sleep) == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a grace of zero kills at once") {
+  Recorder recorder;
+  const auto command = start("trap '' TERM; while :; do sleep 1; done", recorder);
+  const auto begin = Clock::now();
+  command->terminate(0ms);
+  CHECK(loop.run_until([&] { return recorder.ended; }));
+  CHECK(since(begin) < 1s);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a background child that holds the output delays the end, not the exit") {
+  const auto begin = Clock::now();
+  Recorder recorder;
+  const auto command = start("(sleep 0.6; echo late) & echo soon; exit 5", recorder);
+  CHECK(loop.run_until([&] { return recorder.exit.has_value(); }));
+  CHECK(since(begin) < 400ms);
+  CHECK(recorder.exit->code == 5);
+  CHECK(recorder.output == "soon\n");
+  CHECK(!recorder.ended);
+  CHECK(loop.run_until([&] { return recorder.ended; }));
+  CHECK(recorder.output == "soon\nlate\n");
+}
+
+TEST_CASE_FIXTURE(Fixture, "destroying a command ends its daemons, stopped and orphaned processes") {
+  const std::string sleep = unique_sleep();
+  Recorder recorder;
+  auto command = start("setsid sleep " + sleep + " & (setsid sh -c 'sleep " + sleep + " & exit' &); "
+                       "sh -c 'kill -STOP $$; : " + sleep + "' & exit 0", recorder);
+  CHECK(loop.run_until([&] { return recorder.exit.has_value() && count_processes(sleep) >= 4; }));
+  CHECK(!recorder.ended);
+  command = nullptr;
+  CHECK(wait_for([&] { return count_processes(sleep) == 0; }, 1s));
+  CHECK(wait_for([] { return count_children() == 0; }, 1s));
+  CHECK(!recorder.ended);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a command may be destroyed inside any call to its sink") {
+  for (const auto* text : {"echo x; sleep 100", "sleep 0.2 & exit 1", "true"}) {
+    CAPTURE(text);
+    Recorder recorder;
+    auto command = start(text, recorder);
+    const bool at_end = std::string_view(text) == "true";
+    recorder.react = [&] {
+      if (!at_end || recorder.ended) command = nullptr;
+    };
+    CHECK(loop.run_until([&] { return command == nullptr; }));
+    loop.run_for(20ms);
+    CHECK(recorder.ended == at_end);
+    CHECK(wait_for([] { return count_children() == 0; }, 1s));
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "processes that keep forking and dying are caught") {
+  const std::string marker = unique_sleep();
+  Recorder recorder;
+  // 40 processes, each of which is replaced by an orphan of its own, at most 3,000 times.
+  auto command = start("export N=3000 S='N=$((N-1)); [ $N -gt 0 ] || exit; export N; sh -c \"$S\" " + marker +
+                       " &'; i=0; while [ $i -lt 40 ]; do sh -c \"$S\" " + marker + " & i=$((i+1)); done; exit 0",
+                       recorder);
+  CHECK(loop.run_until([&] { return recorder.exit.has_value(); }));
+  loop.run_for(50ms);
+  CHECK(!recorder.ended);
+  const auto begin = Clock::now();
+  SUBCASE("by destroying the command") { command = nullptr; }
+  SUBCASE("by terminating it") {
+    command->terminate(0ms);
+    CHECK(loop.run_until([&] { return recorder.ended; }));
+  }
+  CHECK(wait_for([&] { return count_processes(marker) == 0 && count_children() == 0; }, 10s));
+  MESSAGE("caught after " << since(begin).count() << " ms");
+  std::this_thread::sleep_for(50ms);
+  CHECK(count_processes(marker) == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a tree of processes at its limit is ended") {
+  const std::string sleep = unique_sleep();
+  Recorder recorder;
+  auto command = start("i=0; while [ $i -lt 200 ]; do (setsid sh -c 'trap \"\" TERM; sleep " + sleep +
+                       " & wait' &); i=$((i+1)); done; sleep " + sleep, recorder);
+  CHECK(loop.run_until([&] { return count_processes(sleep) >= 400; }));
+  const auto begin = Clock::now();
+  command = nullptr;
+  CHECK(wait_for([&] { return count_processes(sleep) == 0; }, 5s));
+  MESSAGE("400 processes ended after " << since(begin).count() << " ms");
+}
+
+TEST_CASE("nothing of a command outlives an engine that is killed") {
+  const std::string sleep = unique_sleep();
+  int ready[2];
+  REQUIRE(::pipe2(ready, O_CLOEXEC) == 0);
+  bool forked_child = false;
+  SUBCASE("alone") {}
+  SUBCASE("while a child it forked holds copies of its descriptors") { forked_child = true; }
+
+  const pid_t engine = ::fork();
+  if (engine == 0) {
+    Fixture fixture;
+    Recorder recorder;
+    const auto command = fixture.start("trap '' TERM; (setsid sleep " + sleep + " &); setsid sleep " + sleep +
+                                       " & echo up; sleep " + sleep, recorder);
+    fixture.loop.run_until([&] { return recorder.output == "up\n"; });
+    if (forked_child && ::fork() == 0) {
+      ::sleep(5);
+      ::_exit(0);
+    }
+    [[maybe_unused]] const auto size = ::write(ready[1], "x", 1);
+    fixture.loop.run_for(60s);
+    ::_exit(0);
+  }
+  ::close(ready[1]);
+  char byte;
+  CHECK(::read(ready[0], &byte, 1) == 1);
+  ::close(ready[0]);
+  CHECK(wait_for([&] { return count_processes(sleep) >= 4; }, 5s));
+  ::kill(engine, SIGKILL);
+  ::waitpid(engine, nullptr, 0);
+  CHECK(wait_for([&] { return count_processes(sleep) == 0; }, 1s));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a command that kills its supervisor loses its shell, and ends") {
+  Recorder recorder;
+  const auto command = start("echo up; kill -9 $PPID; sleep 100", recorder);
+  CHECK(loop.run_until([&] { return recorder.ended; }, 2s));
+  CHECK(recorder.output == "up\n");
+  CHECK(recorder.exit->signal == SIGKILL);
+  CHECK(count_children() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a command that stops its supervisor can still be ended") {
+  const std::string sleep = unique_sleep();
+  Recorder recorder;
+  auto command = start("kill -STOP $PPID; echo up; sleep " + sleep, recorder);
+  CHECK(loop.run_until([&] { return recorder.output == "up\n" && count_processes(sleep) >= 2; }));
+  SUBCASE("by terminating it") {
+    command->terminate(100ms);
+    CHECK(loop.run_until([&] { return recorder.ended; }, 2s));
+  }
+  SUBCASE("by destroying it") { command = nullptr; }
+  CHECK(wait_for([&] { return count_processes(sleep) == 0; }, 1s));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a host that reaps every child does not disturb its commands") {
+  Recorder recorder;
+  const auto command = start("echo x; exit 4", recorder);
+  std::thread host([] {
+    while (::waitpid(-1, nullptr, 0) > 0) {
+    }
+  });
+  CHECK(loop.run_until([&] { return recorder.ended; }));
+  host.join();
+  CHECK(recorder.output == "x\n");
+  CHECK(recorder.exit->code == 4);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a host that ignores SIGCHLD does not disturb its commands") {
+  ::signal(SIGCHLD, SIG_IGN);
+  const auto recorder = run("sh -c 'exit 6'; exit $?");
+  ::signal(SIGCHLD, SIG_DFL);
+  CHECK(recorder.exit->code == 6);
+}
+
+TEST_CASE_FIXTURE(Fixture, "500 commands leave no descriptor and no process") {
+  run("true");
+  const int before = count_descriptors();
+  for (int round = 0; round < 10; ++round) {
+    std::deque<Recorder> recorders(50);
+    std::vector<std::unique_ptr<Command>> commands;
+    for (std::size_t i = 0; i < recorders.size(); ++i) {
+      commands.push_back(start(fmt::format("echo {0}; exit {0}", i), recorders[i]));
+    }
+    CHECK(loop.run_until([&] { return std::all_of(recorders.begin(), recorders.end(), [](auto& r) { return r.ended; }); },
+                         60s));
+    for (std::size_t i = 0; i < recorders.size(); ++i) {
+      CHECK(recorders[i].output == fmt::format("{}\n", i));
+      CHECK(recorders[i].exit->code == static_cast<int>(i));
+    }
+  }
+  CHECK(count_descriptors() == before);
+  CHECK(count_children() == 0);
+}
+
+}  // namespace
+}  // namespace joey
