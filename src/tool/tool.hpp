@@ -18,6 +18,8 @@ namespace joey {
 class TaskCommands {
  public:
   virtual ~TaskCommands() = default;
+  // Nothing of it runs any more: it need not be kept. Loop thread.
+  [[nodiscard]] virtual bool ended() const { return false; }
 };
 
 // What a tool may use while it runs. Shared by the tool and the runtime until the completion ran.
@@ -30,6 +32,7 @@ struct ToolContext {
   std::size_t result_bytes_max{60'000};  // of a result's text
 };
 
+// Ownership: the caller keeps the tool until `done` ran.
 // Threads: run() is called on the loop thread, and `done` runs there, exactly once, also after a cancel, which ends the
 // work within a bound. Arguments are one valid JSON object, not yet checked against the schema; a wrong one is an outcome
 // that names the argument and what it must be, never an error of joey.

@@ -1,0 +1,46 @@
+// What the tools of this folder share.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/json.hpp"
+#include "base/result.hpp"
+#include "tool/tool.hpp"
+
+namespace joey {
+
+// One file, one tool.
+[[nodiscard]] std::shared_ptr<const Tool> read_file_tool();
+[[nodiscard]] std::shared_ptr<const Tool> write_to_file_tool();
+[[nodiscard]] std::shared_ptr<const Tool> apply_diff_tool();
+[[nodiscard]] std::shared_ptr<const Tool> list_files_tool();
+[[nodiscard]] std::shared_ptr<const Tool> search_files_tool();
+
+// `message` is one line that names the thing and the remedy.
+[[nodiscard]] inline ToolOutcome tool_failure(std::string message) { return {false, std::move(message), {}, {}}; }
+[[nodiscard]] inline ToolOutcome tool_failure(const Error& error) { return tool_failure(error.message); }
+
+// `json` without insignificant white space: schemas are written for people and sent to models.
+[[nodiscard]] std::string compact_json(std::string_view json);
+
+// What the tools that write a file tell the model.
+[[nodiscard]] inline std::string write_report(std::string_view path, std::string_view operation,
+                                              std::string_view notice) {
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object().field("path", path).field("operation", operation).field("notice", notice).end_object();
+  return text;
+}
+
+// Whether there is nothing at `path` yet, which for a tool that writes is no failure.
+[[nodiscard]] inline Result<bool> is_missing(const Workspace& workspace, std::string_view path) {
+  const auto info = workspace.info(path);
+  if (info) return false;
+  if (info.error().code == ErrorCode::not_found) return true;
+  return tl::unexpected(info.error());
+}
+
+}  // namespace joey
