@@ -513,7 +513,8 @@ HttpServer::Sent HttpServer::send_answer(Connection& connection) {
 // Answers what is not even HTTP as we speak it, and ends the connection.
 void HttpServer::refuse(Connection& connection, std::string_view status) {
   connection.answer.clear();
-  connection.answer.bytes.append("HTTP/1.1 ").append(status).append("\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+  std::string& bytes = connection.answer.bytes;
+  bytes.append("HTTP/1.1 ").append(status).append("\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
   connection.answer.end = HttpAnswer::End::close;
   connection.answer.tag = std::numeric_limits<std::uint64_t>::max();
   connection.answering = true;

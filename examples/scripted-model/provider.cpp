@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <ctime>
 #include <limits>
 #include <system_error>
@@ -293,7 +294,8 @@ void Provider::reply(Wire wire, const HttpRequest& request, const Turn& scripted
   append_status(answer.bytes, 200, type);
   answer.bytes.append(format.request_id_field()).append(": ").append(request_id).append("\r\n");
 
-  const ErrorBody error{wire == Wire::anthropic ? 529 : 503, fault.error_message, fault.error_type, "", fault.error_code};
+  const int overloaded = wire == Wire::anthropic ? 529 : 503;
+  const ErrorBody error{overloaded, fault.error_message, fault.error_type, "", fault.error_code};
   if (!facts_.stream) {
     body_.clear();
     format.message(made, body_);
@@ -353,10 +355,9 @@ void Provider::fail(const WireFormat& format, const ErrorBody& error, const Faul
   }
   append_status(answer.bytes, error.status, fault.html ? "text/html" : "application/json");
   answer.bytes.append(format.request_id_field()).append(": ").append(request_id).append("\r\n");
-  if (fault.retry_after_s) fmt::format_to(std::back_inserter(answer.bytes), "retry-after: {}\r\n", *fault.retry_after_s);
-  if (fault.retry_after_ms) {
-    fmt::format_to(std::back_inserter(answer.bytes), "retry-after-ms: {}\r\n", *fault.retry_after_ms);
-  }
+  const auto out = std::back_inserter(answer.bytes);
+  if (fault.retry_after_s) fmt::format_to(out, "retry-after: {}\r\n", *fault.retry_after_s);
+  if (fault.retry_after_ms) fmt::format_to(out, "retry-after-ms: {}\r\n", *fault.retry_after_ms);
   append_sized(answer.bytes, body_);
 }
 
@@ -372,8 +373,13 @@ std::int64_t Provider::compare_with_previous(Known& known, std::string_view body
   std::string& previous = known.previous_body;
   std::int64_t shared = -1;
   if (!previous.empty()) {
-    const auto [end, unused] = std::mismatch(previous.begin(), previous.end(), body.begin(), body.end());
-    shared = end - previous.begin();
+    // Whole blocks first: bodies are long, and mostly the same.
+    constexpr std::size_t block = 4096;
+    std::size_t same = 0;
+    const std::size_t end = std::min(previous.size(), body.size());
+    while (same + block <= end && std::memcmp(previous.data() + same, body.data() + same, block) == 0) same += block;
+    while (same < end && previous[same] == body[same]) ++same;
+    shared = static_cast<std::int64_t>(same);
   }
   previous_bytes_ -= previous.size();
   if (previous_bytes_ + body.size() <= previous_bytes_max) {
@@ -387,10 +393,11 @@ std::int64_t Provider::compare_with_previous(Known& known, std::string_view body
 
 void Provider::log(const Entry& entry, std::string_view body) {
   if (!log_) return;
-  std::string line = fmt::format(
-      R"({{"n":{},"wire":"{}","conversation":"{:016x}","turn":{},"attempt":{},"status":{},"bytes":{},"fnv64":"{:016x}")",
-      requests_count_, entry.wire, entry.key, entry.turn, entry.attempt, entry.status, body.size(), fnv64(body));
-  if (entry.prefix_shared >= 0) fmt::format_to(std::back_inserter(line), R"(,"prefix_shared":{})", entry.prefix_shared);
+  std::string line = fmt::format(R"({{"n":{},"wire":"{}","conversation":"{:016x}","turn":{},"attempt":{},)"
+                                 R"("status":{},"bytes":{},"fnv64":"{:016x}")",
+                                 requests_count_, entry.wire, entry.key, entry.turn, entry.attempt, entry.status,
+                                 body.size(), fnv64(body));
+  if (entry.prefix_shared >= 0) line += fmt::format(R"(,"prefix_shared":{})", entry.prefix_shared);
   if (entry.mismatch) line += R"(,"mismatch":true)";
   if (!entry.error.empty()) {
     line += R"(,"error":)";
@@ -404,7 +411,8 @@ void Provider::write_timing() const {
   if (options_.timing_path.empty()) return;
   const std::unique_ptr<std::FILE, Closer> file(std::fopen(options_.timing_path.c_str(), "we"));
   if (!file) throw std::system_error(errno, std::generic_category(), options_.timing_path);
-  std::fputs("conversation,turn,request_first_byte_ns,request_last_byte_ns,answer_last_byte_ns,client_ns\n", file.get());
+  std::fputs("conversation,turn,request_first_byte_ns,request_last_byte_ns,answer_last_byte_ns,client_ns\n",
+             file.get());
   for (const Timing& t : timings_) {
     const std::string line = fmt::format("{:016x},{},{},{},{},{}\n", t.key, t.turn, t.first_byte_at, t.last_byte_at,
                                          t.answered_at, t.client_ns);

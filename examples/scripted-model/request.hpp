@@ -61,16 +61,23 @@ class Validator {
   using Array = simdjson::dom::array;
 
   void anthropic(Object request, Facts& facts);
+  void anthropic_settings(Object request);
+  void anthropic_tools(Object request);
+  void anthropic_messages(Object request, Facts& facts);
   void anthropic_blocks(std::size_t message, bool assistant, Array blocks);
   void anthropic_settle(std::size_t message);
 
   void openai(Object request, Facts& facts);
+  void openai_settings(Object request, Facts& facts);
+  void openai_tools(Object request);
+  void openai_messages(Object request, Facts& facts);
   void openai_assistant(std::size_t index, Object message);
   void openai_tool(std::size_t index, Object message);
   void openai_settle(std::size_t index);
 
   void offer(std::string_view tool_name);
-  void require_known(std::string_view tool_name, std::string_view place) const;
+  void count_cache_mark(Element block);
+  [[nodiscard]] bool known(std::string_view tool_name) const;
   void gather(std::string& into, Element content) const;
 
   const Script& script_;
@@ -82,6 +89,7 @@ class Validator {
     bool answered;
   };
   std::vector<Pending> pending_;  // calls of the latest assistant message
+  std::size_t cache_marks_count_ = 0;
   std::string system_;
   std::string latest_;
 };

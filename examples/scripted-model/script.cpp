@@ -28,8 +28,6 @@ class Node {
 
   [[nodiscard]] bool is_null() const { return value_.is_null(); }
   [[nodiscard]] bool is_array() const { return value_.is_array(); }
-  [[nodiscard]] bool is_string() const { return value_.is_string(); }
-  [[nodiscard]] const std::string& place() const { return place_; }
   [[nodiscard]] std::string json() const { return simdjson::minify(value_); }
 
   [[nodiscard]] std::string string() const {
@@ -149,6 +147,13 @@ Fault read_fault(const Node& node) {
   return fault;
 }
 
+std::vector<Fault> read_faults(const Node& node) {
+  if (!node.is_array()) return {read_fault(node)};
+  std::vector<Fault> faults;
+  for (const Node& item : node.items()) faults.push_back(read_fault(item));
+  return faults;
+}
+
 Stop read_stop(const Node& node) {
   const std::string name = node.string();
   if (name == "end_turn") return Stop::natural;
@@ -168,8 +173,7 @@ Turn read_turn(const Node& node, std::uint64_t before) {
     else if (key == "usage") turn.usage = read_usage(value);
     else if (key == "stop") turn.stop = read_stop(value);
     else if (key == "expect") turn.expect = needle(value.string());
-    else if (key == "fault" && value.is_array()) for (const Node& fault : value.items()) turn.faults.push_back(read_fault(fault));
-    else if (key == "fault") turn.faults.push_back(read_fault(value));
+    else if (key == "fault") turn.faults = read_faults(value);
     else if (key == "delay_ms") turn.delay_ms = value.count<std::uint32_t>();
     else if (key == "chunk_delay_ms") turn.chunk_delay_ms = value.count<std::uint32_t>();
     else if (key == "chunk_bytes") turn.chunk_bytes = value.count<std::uint32_t>(1);

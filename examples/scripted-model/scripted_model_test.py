@@ -539,7 +539,7 @@ def test_anthropic_requests_are_validated():
         assert "must be unique" in changed(lambda m: uses(m)[3].update(id=uses(m)[2]["id"]))
         assert "valid dictionary" in changed(lambda m: uses(m)[2].update(input="{"))
         assert "pattern" in changed(lambda m: uses(m)[2].update(id="a b"))
-        assert "not in `tools`" in changed(lambda m: uses(m)[2].update(name="invented"))
+        assert "is not in `tools`" in changed(lambda m: uses(m)[2].update(name="invented"))
         assert "Invalid `signature`" in changed(lambda m: uses(m)[0].update(thinking="other"))
         assert "must be non-empty" in changed(lambda m: uses(m)[1].update(text=""))
         assert "non-whitespace" in changed(lambda m: uses(m)[1].update(text=" \n"))
@@ -551,10 +551,12 @@ def test_anthropic_requests_are_validated():
         assert "max_tokens: Field required" in changed(lambda m: None, max_tokens=None)
         assert "greater than" in changed(lambda m: None, thinking={"type": "enabled", "budget_tokens": 2000})
         assert "unique" in changed(lambda m: None, tools=[{"name": "a", "input_schema": {"type": "object"}}] * 2)
+        mark = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
+        assert "maximum of 4 blocks" in changed(lambda m: results(m).extend([mark] * 3), system=[mark] * 2)
         assert "must define tools" in changed(lambda m: None, tools=None)
         assert "not valid JSON" in rejected(server, "anthropic", b'{"model":"m","max_tokens":1,"messages":[}')
         assert "at least one message" in rejected(server, "anthropic", request_body("anthropic", [], True))
-        assert [entry["status"] for entry in server.log()][2:] == [400] * 22
+        assert [entry["status"] for entry in server.log()][2:] == [400] * 23
 
 
 def test_openai_requests_are_validated():
@@ -577,7 +579,7 @@ def test_openai_requests_are_validated():
         assert "Duplicate value" in changed(lambda m: m.append(m[2]))
         assert "Duplicate value" in changed(lambda m: call(m, 1).update(id=call(m, 0)["id"]))
         assert "not a JSON object" in changed(lambda m: call(m, 0)["function"].update(arguments="{\"pa"))
-        assert "not in `tools`" in changed(lambda m: call(m, 0)["function"].update(name="invented"))
+        assert "is not in 'tools'" in changed(lambda m: call(m, 0)["function"].update(name="invented"))
         assert "empty array" in changed(lambda m: m[1].update(tool_calls=[]))
         assert "expected a string" in changed(lambda m: m[0].update(content=None))
         assert "Supported values" in changed(lambda m: m[0].update(role="robot"))
@@ -774,8 +776,8 @@ def run_tool(folder, name, arguments):
         done = subprocess.run(arguments["command"], shell=True, cwd=folder, capture_output=True, text=True, timeout=60)
         return done.stdout + done.stderr
     if name == "search_files":
-        lines = [line for file in sorted(path.glob(arguments["file_pattern"])) for line in file.read_text().splitlines()]
-        found = [line for line in lines if re.search(arguments["regex"], line)]
+        texts = [file.read_text() for file in sorted(path.glob(arguments["file_pattern"]))]
+        found = [line for text in texts for line in text.splitlines() if re.search(arguments["regex"], line)]
         assert found
         return "\n".join(found)
     if name == "apply_diff":

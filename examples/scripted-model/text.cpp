@@ -104,9 +104,10 @@ struct Walker {
                                 json[at] == '-' || json[at] == '+' || json[at] == '.')) {
       ++at;
     }
-    const bool digits = at > begin && (json[begin] == '-' || std::isdigit(static_cast<unsigned char>(json[begin])) != 0);
-    if (!digits) at = begin;
-    return digits;
+    const char first = at > begin ? json[begin] : '\0';
+    if (first == '-' || (first >= '0' && first <= '9')) return true;
+    at = begin;
+    return false;
   }
 
   bool sequence(char close, int depth, bool keyed) {

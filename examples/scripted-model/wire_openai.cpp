@@ -18,7 +18,7 @@ Kind kind_of(int status) {
   switch (status) {
     case 401: return {"invalid_request_error", "invalid_api_key", "Incorrect API key provided."};
     case 403: return {"invalid_request_error", "unsupported_country_region_territory", "Not allowed."};
-    case 404: return {"invalid_request_error", "model_not_found", "The model does not exist or you do not have access."};
+    case 404: return {"invalid_request_error", "model_not_found", "The model does not exist."};
     case 413: return {"invalid_request_error", "request_too_large", "Request too large."};
     case 429: return {"requests", "rate_limit_exceeded", "Rate limit reached. Please try again later."};
     case 503: return {"server_error", "", "The server is currently overloaded. Please try again later."};
