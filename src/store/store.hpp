@@ -20,20 +20,20 @@ using Seq = std::uint64_t;  // of an entry in its stream: 1, 2, 3 ... ; 0 is bef
 using EntryBytes = std::shared_ptr<const std::string>;
 
 struct Blob {
-  Digest digest;  // of `bytes`
-  std::string bytes;
+  Digest digest{};  // of `bytes`
+  std::string bytes{};
 };
 
 // What a list shows of a task without opening its journal; kept beside it and replaced with each append that has one.
 struct TaskSummary {
-  std::string task;
-  std::string parent;   // empty for a task of its own
-  std::string session;  // its workspace's root or a host's own name
-  std::string title;    // the first line of what was asked
-  std::string status;   // "running", "waiting", "paused", "completed", "failed", ...
-  std::string mode;
-  std::string provider;
-  std::string model;
+  std::string task{};
+  std::string parent{};   // empty for a task of its own
+  std::string session{};  // its workspace's root or a host's own name
+  std::string title{};    // the first line of what was asked
+  std::string status{};   // "running", "waiting", "paused", "completed", "failed", ...
+  std::string mode{};
+  std::string provider{};
+  std::string model{};
   std::int64_t created_at{0};
   std::int64_t updated_at{0};
   std::int64_t tokens_input{0};  // all of it, with what a cache served
@@ -45,15 +45,15 @@ struct TaskSummary {
 };
 
 struct Append {
-  std::string stream;                 // a task's id
+  std::string stream{};               // a task's id
   Seq expected{0};                    // the last sequence the writer knows
-  std::vector<EntryBytes> entries;    // at least one
-  std::vector<Blob> blobs;            // stored first, in the same commit; one that exists already is kept
-  std::unique_ptr<TaskSummary> summary;  // may be null
+  std::vector<EntryBytes> entries{};  // at least one
+  std::vector<Blob> blobs{};          // stored first, in the same commit; one that exists already is kept
+  std::unique_ptr<TaskSummary> summary{};  // may be null
 };
 
 struct ReadQuery {
-  std::string stream;
+  std::string stream{};
   Seq from{1};
   std::size_t entries_max{1'000};
   std::size_t bytes_max{4U << 20};  // at least one entry is returned, however large
@@ -61,18 +61,18 @@ struct ReadQuery {
 
 struct StoredEntry {
   Seq seq{0};
-  EntryBytes bytes;
+  EntryBytes bytes{};
 };
 
 struct ListQuery {
-  std::string parent;         // empty: tasks of their own only
-  std::string before;         // the cursor of an earlier page; empty: from the newest
+  std::string parent{};       // empty: tasks of their own only
+  std::string before{};       // the cursor of an earlier page; empty: from the newest
   std::size_t tasks_max{100};
 };
 
 struct ListPage {
-  std::vector<TaskSummary> tasks;  // newest first
-  std::string next;                // the cursor of the next page; empty at the end
+  std::vector<TaskSummary> tasks{};  // newest first
+  std::string next{};                // the cursor of the next page; empty at the end
 };
 
 // append() names the sequence it expects, so of two writers to a stream one loses.
