@@ -1,0 +1,186 @@
+#include "runtime/model_client.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+namespace joey {
+
+RequestGate::Ticket::Ticket(RequestGate& gate, UniqueFunction<void()> enter) : gate_(gate), enter_(std::move(enter)) {
+  place_ = gate_.line_.insert(gate_.line_.end(), this);
+  gate_.admit();
+}
+
+RequestGate::Ticket::~Ticket() {
+  if (inside_) {
+    --gate_.open_;
+    gate_.admit();
+  } else {
+    gate_.line_.erase(place_);
+  }
+}
+
+void RequestGate::admit() {
+  while (open_ < open_max_ && !line_.empty()) {
+    Ticket* ticket = line_.front();
+    line_.pop_front();
+    ticket->inside_ = true;
+    ++open_;
+    ticket->enter_();
+  }
+}
+
+namespace {
+
+// How much of an error's body is kept to be understood.
+constexpr std::size_t error_body_bytes_max = 64U << 10;
+
+class HttpModel final : public ModelClient {
+ public:
+  HttpModel(HttpModelOptions options, Scheduler& scheduler, Transport& transport, RequestGate& gate)
+      : options_(std::move(options)),
+        scheduler_(scheduler),
+        transport_(transport),
+        gate_(gate),
+        endpoint_(options_.provider->endpoint(options_.base_url)) {}
+
+  std::unique_ptr<ModelCall> start(ModelRequest request, ModelSink& sink) override;
+
+  HttpRequest http_request(ModelRequest request) const;
+
+  HttpModelOptions options_;
+  Scheduler& scheduler_;
+  Transport& transport_;
+  RequestGate& gate_;
+  Endpoint endpoint_;
+};
+
+// One request. The answer is reported as soon as the format says it is whole; the rest of the body is then read to its
+// end, so that the connection can be used again, by an exchange that lives on by itself.
+class HttpModelCall final : public ModelCall {
+ public:
+  HttpModelCall(HttpModel& model, ModelRequest request, ModelSink& sink)
+      : answer_(std::make_shared<Answer>(model, sink)), request_(std::move(request)) {
+    answer_->ticket.emplace(model.gate_, [this, &model] {
+      // The gate may open inside start(); the exchange calls no sink before the loop turns.
+      answer_->exchange = model.transport_.start(model.http_request(std::move(request_)), *answer_);
+    });
+  }
+
+  ~HttpModelCall() override {
+    if (answer_->finished) {
+      Answer::read_to_end(std::move(answer_));
+    } else {
+      answer_->exchange.reset();
+      answer_->ticket.reset();
+    }
+  }
+
+ private:
+  struct Answer final : HttpSink {
+    Answer(HttpModel& model, ModelSink& model_sink)
+        : scheduler(model.scheduler_), gate(model.gate_), provider(model.options_.provider), sink(model_sink),
+          decoder(provider->make_decoder(model.options_.limits)) {}
+    ~Answer() override {
+      if (give_up_timer != 0) scheduler.cancel(give_up_timer);
+    }
+
+    void on_head(int status_code, const std::vector<HttpField>& fields) override {
+      status = status_code;
+      for (const HttpField& field : fields) headers.push_back({field.name, field.value});
+    }
+
+    void on_body(std::string_view bytes) override {
+      if (finished) return;
+      if (status < 200 || status > 299) {
+        error_body.append(bytes.substr(0, error_body_bytes_max - std::min(error_body.size(), error_body_bytes_max)));
+        return;
+      }
+      if (auto fed = decoder->feed(bytes, sink); !fed) return fail(std::move(fed.error()));
+      if (decoder->done()) finish();
+    }
+
+    void on_end(Status end) override {
+      ended = true;
+      if (finished) {
+        if (lingers) gate.let_go(*lingers);  // destroys this
+        return;
+      }
+      if (!end) return fail({ModelErrorClass::network, end.error().message, 0, -1});
+      if (status < 200 || status > 299) return fail(provider->classify(status, headers, error_body));
+      finish();
+    }
+
+    void finish() {
+      auto reply = decoder->finish();
+      if (!reply) return fail(std::move(reply.error()));
+      finished = true;
+      ticket.reset();
+      sink.on_reply(*std::move(reply));
+    }
+
+    void fail(ModelError error) {
+      finished = true;
+      broken = true;
+      ticket.reset();
+      sink.on_error(std::move(error));
+    }
+
+    static void read_to_end(std::shared_ptr<Answer> answer) {
+      if (answer->ended || answer->broken) return;
+      Answer& a = *answer;
+      a.lingers = a.gate.linger(std::move(answer));
+      constexpr std::chrono::milliseconds patience{1'000};
+      a.give_up_timer = a.scheduler.after(patience, [&a] {
+        a.give_up_timer = 0;
+        a.gate.let_go(*a.lingers);
+      });
+    }
+
+    Scheduler& scheduler;
+    RequestGate& gate;
+    std::shared_ptr<const Provider> provider;
+    ModelSink& sink;
+    std::unique_ptr<StreamDecoder> decoder;
+    std::unique_ptr<HttpExchange> exchange;
+    std::optional<RequestGate::Ticket> ticket;
+    int status{0};
+    std::vector<HttpHeader> headers;
+    std::string error_body;
+    bool finished{false};
+    bool broken{false};
+    bool ended{false};
+    TimerId give_up_timer{0};
+    std::optional<RequestGate::Lingering> lingers;
+  };
+
+  std::shared_ptr<Answer> answer_;
+  ModelRequest request_;
+};
+
+std::unique_ptr<ModelCall> HttpModel::start(ModelRequest request, ModelSink& sink) {
+  return std::make_unique<HttpModelCall>(*this, std::move(request), sink);
+}
+
+HttpRequest HttpModel::http_request(ModelRequest request) const {
+  HttpRequest http;
+  http.url = endpoint_.url;
+  for (const HttpHeader& header : endpoint_.headers) http.headers.push_back({header.name, header.value});
+  if (!options_.key.empty()) {
+    HttpHeader key = options_.provider->key_header(options_.key);
+    http.headers.push_back({std::move(key.name), std::move(key.value)});
+  }
+  http.body = std::move(request.body);
+  http.idle_timeout = request.idle_timeout;
+  return http;
+}
+
+}  // namespace
+
+std::shared_ptr<ModelClient> make_http_model(HttpModelOptions options, Scheduler& scheduler, Transport& transport,
+                                             RequestGate& gate) {
+  return std::make_shared<HttpModel>(std::move(options), scheduler, transport, gate);
+}
+
+}  // namespace joey

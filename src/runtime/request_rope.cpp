@@ -1,0 +1,76 @@
+#include "runtime/request_rope.hpp"
+
+#include <utility>
+
+namespace joey {
+namespace {
+
+constexpr std::size_t chunk_bytes_max = 128U << 10;
+
+}  // namespace
+
+RequestRope::RequestRope(std::shared_ptr<const Provider> provider)
+    : provider_(std::move(provider)), tail_(std::make_shared<const std::string>(provider_->encode_tail())) {}
+
+void RequestRope::set_head(RequestHead head) {
+  head_ = std::move(head);
+  digester_ = Digester();
+  digester_.update(*head_);
+  for (const auto& chunk : settled_) digester_.update(*chunk);
+}
+
+void RequestRope::append(const Message& message) {
+  settle_open();
+  const bool first = settled_bytes_ == 0;
+  if (message.role == Role::user) {
+    open_.clear();
+    open_first_ = first;
+    has_open_ = true;
+    provider_->encode_message(message, first, open_);
+  } else {
+    std::string bytes;
+    provider_->encode_message(message, first, bytes);
+    settle(bytes);
+  }
+}
+
+void RequestRope::replace_last(const Message& message) {
+  open_.clear();
+  provider_->encode_message(message, open_first_, open_);
+}
+
+RequestRope::Request RequestRope::request() const {
+  Request request;
+  Digester digester = digester_;
+  request.body.reserve(settled_.size() + 3);
+  request.body.push_back(head_);
+  for (const auto& chunk : settled_) request.body.push_back(chunk);
+  if (has_open_) {
+    request.body.push_back(std::make_shared<const std::string>(open_));
+    digester.update(open_);
+  }
+  request.body.push_back(tail_);
+  digester.update(*tail_);
+  request.digest = digester.finish();
+  for (const auto& piece : request.body) request.bytes += piece->size();
+  return request;
+}
+
+void RequestRope::settle_open() {
+  if (!has_open_) return;
+  has_open_ = false;
+  settle(open_);
+  open_ = {};
+}
+
+void RequestRope::settle(std::string_view bytes) {
+  // A chunk that a request still holds does not change: the bytes go to a new one.
+  if (settled_.empty() || settled_.back().use_count() > 1 || settled_.back()->size() + bytes.size() > chunk_bytes_max) {
+    settled_.push_back(std::make_shared<std::string>());
+  }
+  settled_.back()->append(bytes);
+  settled_bytes_ += bytes.size();
+  digester_.update(bytes);
+}
+
+}  // namespace joey

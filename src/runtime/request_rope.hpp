@@ -1,0 +1,56 @@
+// The bytes of a task's next request, kept from turn to turn so that a turn costs what it adds.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/digest.hpp"
+#include "core/conversation.hpp"
+#include "provider/provider.hpp"
+#include "transport/transport.hpp"
+
+namespace joey {
+
+// What every request of a prompt begins with, encoded once and shared by all tasks that have it.
+using RequestHead = std::shared_ptr<const std::string>;
+
+// head + messages + tail, growing at its end. Each message is encoded and hashed once, when a model has answered it or
+// when it is the answer; only the last user message, while it waits, may be replaced.
+class RequestRope final : public MessageSink {
+ public:
+  explicit RequestRope(std::shared_ptr<const Provider> provider);
+
+  // Starts the digest anew: the conversation is hashed again, once.
+  void set_head(RequestHead head);
+  [[nodiscard]] const RequestHead& head() const { return head_; }
+
+  void append(const Message& message) override;
+  void replace_last(const Message& message) override;
+
+  struct Request {
+    BodyRope body;
+    std::size_t bytes{0};
+    Digest digest;
+  };
+  // The request as it stands. Its pieces stay valid and unchanged while somebody holds them.
+  [[nodiscard]] Request request() const;
+
+  // Bytes before the last user message: what the next request will share with this one at least.
+  [[nodiscard]] std::size_t settled_bytes() const { return (head_ ? head_->size() : 0) + settled_bytes_; }
+
+ private:
+  void settle_open();
+  void settle(std::string_view bytes);
+
+  std::shared_ptr<const Provider> provider_;
+  RequestHead head_;
+  std::vector<std::shared_ptr<std::string>> settled_;  // in chunks, so that a long conversation is few pieces
+  std::size_t settled_bytes_{0};
+  Digester digester_;      // of head and settled
+  std::string open_;       // the last user message, encoded
+  bool open_first_{false};  // nothing is before it
+  bool has_open_{false};
+  std::shared_ptr<const std::string> tail_;
+};
+
+}  // namespace joey

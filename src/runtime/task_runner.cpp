@@ -1,0 +1,343 @@
+#include "runtime/task_runner.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/engine.hpp"
+
+namespace joey {
+namespace {
+
+std::size_t common_prefix(std::string_view a, std::string_view b) {
+  const std::size_t size = std::min(a.size(), b.size());
+  return static_cast<std::size_t>(std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(size), b.begin()).first -
+                                  a.begin());
+}
+
+}  // namespace
+
+TaskRunner::TaskRunner(Engine& engine, std::shared_ptr<Session> session, Task task)
+    : engine_(engine),
+      session_(std::move(session)),
+      task_(std::move(task)),
+      rope_(session_->setup().provider),
+      background_(std::make_shared<std::vector<std::shared_ptr<TaskCommands>>>()) {}
+
+TaskRunner::~TaskRunner() { stop_all(); }
+
+bool TaskRunner::idle() const {
+  return !handling_ && inputs_.empty() && !model_ && running_.empty() && timer_ == 0;
+}
+
+void TaskRunner::deliver(Input input, Completion<void> done) {
+  if (stalled_) return done(failure(ErrorCode::io, "the task left memory because its store failed: open it again"));
+  inputs_.push_back({std::move(input), std::move(done)});
+  pump();
+}
+
+// Inputs that come while one is under way wait: its events must be durable before the next is decided on them.
+void TaskRunner::pump() {
+  const auto self = shared_from_this();
+  while (!handling_ && !inputs_.empty()) {
+    Waiting next = std::move(inputs_.front());
+    inputs_.pop_front();
+    handle(std::move(next));
+  }
+  settle();
+}
+
+void TaskRunner::handle(Waiting waiting) {
+  handling_ = true;
+  const Timestamp now = engine_.scheduler().now();
+  auto decided = decide(task_, waiting.input, now, session_->surroundings());
+  if (!decided) {
+    handling_ = false;
+    return waiting.done(tl::unexpected(std::move(decided.error())));
+  }
+  if (decided->events.empty()) {
+    for (const Effect& effect : decided->effects) carry_out(effect);
+    handling_ = false;
+    return waiting.done({});
+  }
+  Append append;
+  append.stream = task_.id;
+  append.expected = task_.seq;
+  if (Status sealed = seal(*decided, append); !sealed) return stall(sealed.error(), waiting.done);
+  std::vector<EntryBytes> entries = append.entries;
+  engine_.store().append(
+      std::move(append), [weak = weak_from_this(), decision = std::move(*decided), entries = std::move(entries),
+                          done = std::move(waiting.done)](Result<Seq> result) mutable {
+        const auto self = weak.lock();
+        if (!self) return done(failure(ErrorCode::closed, "the engine has ended"));
+        if (!result) return self->stall(result.error(), done);
+        self->appended(std::move(decision), std::move(entries), std::move(done));
+        self->pump();
+      });
+}
+
+// Completes the events with what only the bytes can tell, and turns them into entries.
+Status TaskRunner::seal(Decision& decision, Append& append) {
+  event::CacheBroken* broken = nullptr;
+  for (std::size_t i = 0; i < decision.events.size(); ++i) {
+    EventBody& body = decision.events[i];
+    if (auto* cache = std::get_if<event::CacheBroken>(&body)) {
+      broken = cache;
+      cache->offset = static_cast<std::int64_t>(rope_.settled_bytes());
+    } else if (const auto* prompt = std::get_if<event::PromptSet>(&body)) {
+      RequestHead head = session_->head(decision.after.config, *prompt);
+      if (!head) return failure(ErrorCode::internal, task_.id + ": a prompt of no known session");
+      if (broken != nullptr && rope_.head()) broken->offset = static_cast<std::int64_t>(common_prefix(*rope_.head(), *head));
+      rope_.set_head(std::move(head));
+      append.blobs = engine_.unstored(session_->prompt(prompt->mode));
+    }
+    conversation_.apply(body, rope_);
+    if (auto* requested = std::get_if<event::ModelRequested>(&body)) {
+      request_ = rope_.request();
+      requested->digest = request_.digest;
+      requested->bytes = static_cast<std::int64_t>(request_.bytes);
+    }
+  }
+  const Timestamp at = decision.after.updated_at;
+  Seq seq = task_.seq;
+  for (EventBody& body : decision.events) {
+    // The body is lent to an Event for its encoding and taken back.
+    Event event{++seq, at, std::move(body)};
+    append.entries.push_back(std::make_shared<const std::string>(to_json(task_.id, event)));
+    body = std::move(event.body);
+  }
+  append.summary = summary(decision);
+  return {};
+}
+
+// A list shows a task as it was when it last changed in a way that shows.
+std::unique_ptr<TaskSummary> TaskRunner::summary(const Decision& decision) const {
+  const Task& after = decision.after;
+  const bool answered = after.answered && !task_.answered;
+  if (task_.seq > 0 && !answered && status_of(after) == status_of(task_)) return nullptr;
+  auto out = std::make_unique<TaskSummary>();
+  out->task = after.id;
+  out->parent = after.parent;
+  out->session = after.session;
+  out->title = after.title;
+  out->status = status_of(after);
+  out->mode = after.mode;
+  out->provider = after.config.provider;
+  out->model = after.config.model;
+  out->created_at = after.created_at;
+  out->updated_at = after.updated_at;
+  out->tokens_input = after.usage.input + after.usage.cache_read + after.usage.cache_write;
+  out->tokens_output = after.usage.output;
+  out->cost_usd = after.cost_usd;
+  out->turns = after.turn;
+  out->last_seq = after.seq;
+  return out;
+}
+
+void TaskRunner::appended(Decision decision, std::vector<EntryBytes> entries, Completion<void> done) {
+  const Seq first = task_.seq + 1;
+  const bool ended = decision.after.phase == Phase::ended && task_.phase != Phase::ended;
+  task_ = std::move(decision.after);
+  for (std::size_t i = 0; i < decision.events.size(); ++i) {
+    if (std::holds_alternative<event::ModelRequested>(decision.events[i])) {
+      request_seq_ = first + i;
+      request_deltas_ = 0;
+    }
+    if (const auto* prompt = std::get_if<event::PromptSet>(&decision.events[i])) engine_.stored(*prompt);
+  }
+  for (const Effect& effect : decision.effects) carry_out(effect);
+  publish(decision.events, entries, first, task_.updated_at);
+  if (ended) {
+    background_->clear();
+    report_to_parent();
+  }
+  handling_ = false;
+  done({});
+}
+
+void TaskRunner::publish(const std::vector<EventBody>& events, const std::vector<EntryBytes>& entries, Seq first,
+                         Timestamp at) {
+  if (!engine_.hub().wanted(task_.id)) return;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    engine_.hub().publish(make_record(task_.id, Event{first + i, at, events[i]}, entries[i]));
+  }
+}
+
+// The store refused: what is in memory may be ahead of the journal, so it is given up. The journal is the task.
+void TaskRunner::stall(const Error& error, const Completion<void>& done) {
+  const auto self = shared_from_this();
+  stalled_ = true;
+  handling_ = false;
+  stop_all();
+  engine_.hub().publish(make_ephemeral(RecordKind::task_stalled, "task.stalled", task_.id, task_.seq, 0,
+                                       engine_.scheduler().now(), "", "", error.message));
+  done(tl::unexpected(error));
+  for (Waiting& waiting : std::exchange(inputs_, {})) waiting.done(tl::unexpected(error));
+  engine_.retire(task_.id);
+}
+
+// ---- Effects. ----------------------------------------------------------------------------------------------------------
+
+void TaskRunner::carry_out(const Effect& effect) {
+  struct Visitor {
+    TaskRunner& runner;
+    void operator()(const effect::CallModel& e) const { runner.call_model(e); }
+    void operator()(const effect::RunTool& e) const { runner.run_tool(e); }
+    void operator()(const effect::StartSubtask& e) const { runner.start_subtask(e); }
+    void operator()(const effect::PreparePrompt& e) const {
+      runner.inputs_.push_back({input::PromptReady{runner.session_->prompt(e.mode).set}, [](Status) {}});
+    }
+    void operator()(const effect::SetTimer& e) const { runner.set_timer(e.at); }
+    void operator()(const effect::StopModel&) const { runner.model_.reset(); }
+    void operator()(const effect::StopAll&) const {
+      runner.stop_all();
+      runner.cancel_subtasks();
+    }
+  };
+  std::visit(Visitor{*this}, effect);
+}
+
+void TaskRunner::call_model(const effect::CallModel&) {
+  model_ = session_->setup().model->start({std::move(request_.body), task_.id, session_->setup().idle_timeout}, *this);
+  request_ = {};
+}
+
+void TaskRunner::run_tool(const effect::RunTool& e) {
+  const Tool* tool = session_->find_tool(e.tool);
+  if (tool == nullptr) return tool_done(e.call, {false, "this session does not have the tool any more", {}, ""});
+  Running& running = running_[e.call];
+  running.tool = e.tool;
+  running.seq = task_.seq;
+  auto context = std::make_shared<ToolContext>();
+  context->workspace = session_->setup().workspace;
+  context->scheduler = &engine_.scheduler();
+  context->cancel = running.cancel;
+  context->background = background_.get();
+  context->on_output = [weak = weak_from_this(), call = e.call, keep = background_](std::string_view text) {
+    const auto self = weak.lock();
+    if (!self || !self->engine_.hub().deltas_wanted(self->task_.id)) return;
+    const auto found = self->running_.find(call);
+    if (found == self->running_.end()) return;
+    Running& r = found->second;
+    self->engine_.hub().publish(make_ephemeral(RecordKind::delta_tool_output, "delta.tool_output", self->task_.id, r.seq,
+                                               ++r.deltas, self->engine_.scheduler().now(), call, r.tool, text));
+  };
+  engine_.tool_started();
+  tool->run(e.arguments, std::move(context),
+            [weak = weak_from_this(), &engine = engine_, call = e.call](ToolOutcome outcome) {
+              engine.tool_ended();
+              if (const auto self = weak.lock()) self->tool_done(call, std::move(outcome));
+            });
+}
+
+void TaskRunner::tool_done(const std::string& call, ToolOutcome outcome) {
+  const auto found = running_.find(call);
+  const bool cancelled = found != running_.end() && found->second.cancel.cancelled();
+  if (found != running_.end()) running_.erase(found);
+  deliver(input::ToolDone{call, std::move(outcome), cancelled}, [](Status) {});
+}
+
+void TaskRunner::start_subtask(const effect::StartSubtask& e) {
+  subtasks_.insert(e.child);
+  input::Start start;
+  start.session = task_.session;
+  start.parent = task_.id;
+  start.parent_call = e.call;
+  start.config = task_.config;
+  start.config.mode = e.mode;
+  start.config.depth = task_.config.depth + 1;
+  // A child spends from what its parent has left.
+  Limits& limits = start.config.limits;
+  if (limits.cost_usd_max > 0) {
+    limits.cost_usd_max = std::max(1e-9, limits.cost_usd_max - (task_.cost_usd - task_.cost_before));
+  }
+  if (limits.tokens_max > 0) {
+    limits.tokens_max = std::max<std::int64_t>(1, limits.tokens_max - (task_.usage.total() - task_.tokens_before));
+  }
+  start.text = e.message;
+  start.todos = e.todos;
+  engine_.start_child(session_, std::move(start), e.child);
+}
+
+void TaskRunner::set_timer(Timestamp at) {
+  if (timer_ != 0) engine_.scheduler().cancel(timer_);
+  const auto wait = std::max<Timestamp>(0, at - engine_.scheduler().now());
+  timer_ = engine_.scheduler().after(std::chrono::milliseconds(wait), [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->timer_ = 0;
+    self->deliver(input::Timer{}, [](Status) {});
+  });
+}
+
+void TaskRunner::stop_all() {
+  model_.reset();
+  for (auto& [call, running] : std::exchange(running_, {})) running.cancel.cancel();
+  background_->clear();
+  for (TimerId* timer : {&timer_, &passivate_timer_}) {
+    if (*timer != 0) engine_.scheduler().cancel(*timer);
+    *timer = 0;
+  }
+}
+
+void TaskRunner::cancel_subtasks() {
+  // Those of the state before the decision: in the one after it the calls are done.
+  for (const std::string& id : std::exchange(subtasks_, {})) {
+    if (const auto child = engine_.find(id)) child->deliver(input::Cancel{"the parent task ended"}, [](Status) {});
+  }
+}
+
+void TaskRunner::settle() {
+  if (stalled_ || !idle()) return;
+  if (task_.phase == Phase::ended) return engine_.retire(task_.id);
+  const std::string_view status = status_of(task_);
+  if (status != "waiting" && status != "paused") return;
+  if (passivate_timer_ != 0) engine_.scheduler().cancel(passivate_timer_);
+  passivate_timer_ = engine_.scheduler().after(engine_.options().keep_waiting, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->passivate_timer_ = 0;
+    if (self->idle()) self->engine_.retire(self->task_.id);
+  });
+}
+
+void TaskRunner::report_to_parent() {
+  if (task_.parent.empty()) return;
+  if (const auto parent = engine_.find(task_.parent)) {
+    parent->deliver(input::SubtaskDone{task_.parent_call, task_.id, task_.reason, task_.result, task_.usage, task_.cost_usd},
+                    [](Status) {});
+  }
+}
+
+// ---- The answer as it streams. -----------------------------------------------------------------------------------------
+
+void TaskRunner::on_text(std::string_view fragment) {
+  if (!engine_.hub().deltas_wanted(task_.id)) return;
+  engine_.hub().publish(make_ephemeral(RecordKind::delta_text, "delta.text", task_.id, request_seq_, ++request_deltas_,
+                                       engine_.scheduler().now(), "", "", fragment));
+}
+
+void TaskRunner::on_reasoning(std::string_view fragment) {
+  if (!engine_.hub().deltas_wanted(task_.id)) return;
+  engine_.hub().publish(make_ephemeral(RecordKind::delta_reasoning, "delta.reasoning", task_.id, request_seq_,
+                                       ++request_deltas_, engine_.scheduler().now(), "", "", fragment));
+}
+
+void TaskRunner::on_tool_arguments(std::size_t, std::string_view name, std::string_view fragment) {
+  if (!engine_.hub().deltas_wanted(task_.id)) return;
+  engine_.hub().publish(make_ephemeral(RecordKind::delta_tool_arguments, "delta.tool_arguments", task_.id, request_seq_,
+                                       ++request_deltas_, engine_.scheduler().now(), "", name, fragment));
+}
+
+void TaskRunner::on_reply(Reply reply) {
+  const auto self = shared_from_this();
+  const auto call = std::exchange(model_, nullptr);
+  deliver(input::ModelDone{task_.turn, task_.attempt, std::move(reply)}, [](Status) {});
+}
+
+void TaskRunner::on_error(ModelError error) {
+  const auto self = shared_from_this();
+  const auto call = std::exchange(model_, nullptr);
+  deliver(input::ModelFailed{task_.turn, task_.attempt, std::move(error)}, [](Status) {});
+}
+
+}  // namespace joey

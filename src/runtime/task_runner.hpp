@@ -1,0 +1,100 @@
+// One live task: takes its inputs one at a time, and keeps the engine's only order of work: decide, append the events
+// durably, apply, then run the effects, then tell subscribers.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/conversation.hpp"
+#include "core/task.hpp"
+#include "runtime/model_client.hpp"
+#include "runtime/request_rope.hpp"
+#include "runtime/session.hpp"
+#include "store/store.hpp"
+#include "tool/tool.hpp"
+
+namespace joey {
+
+class Engine;
+
+// Loop thread. Destroying it stops what it has under way; the journal is the task.
+class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, private ModelSink {
+ public:
+  // A new task, or one folded from its journal together with its conversation.
+  TaskRunner(Engine& engine, std::shared_ptr<Session> session, Task task);
+  ~TaskRunner() override;
+
+  void deliver(Input input, Completion<void> done);
+
+  // Feeds the conversation while a journal is folded.
+  void recall(const EventBody& event) { conversation_.apply(event, rope_); }
+  void set_head(RequestHead head) { rope_.set_head(std::move(head)); }
+
+  [[nodiscard]] const Task& task() const { return task_; }
+  // Nothing is under way and nothing waits to be taken.
+  [[nodiscard]] bool idle() const;
+
+ private:
+  struct Waiting {
+    Input input;
+    Completion<void> done;
+  };
+  struct Running {
+    std::string tool;
+    CancelToken cancel;
+    Seq seq{0};              // of the event it started with
+    std::uint64_t deltas{0};
+  };
+
+  void pump();
+  void handle(Waiting waiting);
+  Status seal(Decision& decision, Append& append);
+  [[nodiscard]] std::unique_ptr<TaskSummary> summary(const Decision& decision) const;
+  void appended(Decision decision, std::vector<EntryBytes> entries, Completion<void> done);
+  void publish(const std::vector<EventBody>& events, const std::vector<EntryBytes>& entries, Seq first, Timestamp at);
+  void stall(const Error& error, const Completion<void>& done);
+
+  void carry_out(const Effect& effect);
+  void call_model(const effect::CallModel& e);
+  void run_tool(const effect::RunTool& e);
+  void tool_done(const std::string& call, ToolOutcome outcome);
+  void start_subtask(const effect::StartSubtask& e);
+  void set_timer(Timestamp at);
+  void stop_all();
+  void cancel_subtasks();
+  void settle();  // after an input: leaves memory when there is nothing left to do
+  void report_to_parent();
+
+  // ModelSink
+  void on_text(std::string_view fragment) override;
+  void on_reasoning(std::string_view fragment) override;
+  void on_tool_arguments(std::size_t index, std::string_view name, std::string_view fragment) override;
+  void on_reply(Reply reply) override;
+  void on_error(ModelError error) override;
+
+  Engine& engine_;
+  std::shared_ptr<Session> session_;
+  Task task_;
+  Conversation conversation_;
+  RequestRope rope_;
+
+  std::deque<Waiting> inputs_;
+  bool handling_{false};  // an input is being decided, appended or carried out
+  bool stalled_{false};
+
+  RequestRope::Request request_;  // sealed, not yet sent
+  std::unique_ptr<ModelCall> model_;
+  Seq request_seq_{0};
+  std::uint64_t request_deltas_{0};
+  std::map<std::string, Running> running_;  // by call
+  std::shared_ptr<std::vector<std::shared_ptr<TaskCommands>>> background_;
+  std::set<std::string> subtasks_;          // started or taken up by this runner
+  TimerId timer_{0};
+  TimerId passivate_timer_{0};
+};
+
+}  // namespace joey
