@@ -1,0 +1,74 @@
+#include "tool_world.hpp"
+
+#include "tool/encoding.hpp"
+
+using namespace joey;
+
+namespace {
+
+std::string block(std::string_view search, std::string_view replace) {
+  return "<<<<<<< SEARCH\n" + std::string(search) + "\n=======\n" + std::string(replace) + "\n>>>>>>> REPLACE\n";
+}
+
+}  // namespace
+
+TEST_CASE("apply_diff changes the file and says so") {
+  ToolWorld world;
+  world.file("a.txt", "a\r\nb\r\nc");
+  const auto outcome = world.run("apply_diff", arguments_of({{"path", "a.txt"}, {"diff", block("b", "B $&")}}));
+  CHECK(outcome.ok);
+  CHECK(outcome.path == "a.txt");
+  CHECK(outcome.text.starts_with(R"({"path":"a.txt","operation":"modified","notice":)"));
+  CHECK(holds(outcome.text, "several blocks into one call"));
+  CHECK(world.bytes("a.txt") == "a\r\nB $&\r\nc");
+}
+
+TEST_CASE("apply_diff applies the blocks it can and reports each other one") {
+  ToolWorld world;
+  world.file("a.txt", "a\nb\n");
+  const auto outcome = world.run(
+      "apply_diff", arguments_of({{"path", "a.txt"}, {"diff", block("x", "1") + block("b", "B") + block("y", "2")}}));
+  CHECK(outcome.ok);
+  CHECK(outcome.text.starts_with("Only 1 of 3 blocks"));
+  CHECK(holds(outcome.text, "Block 1 of 3"));
+  CHECK(holds(outcome.text, "Block 3 of 3"));
+  CHECK(holds(outcome.text, R"("operation":"modified")"));
+  CHECK(world.bytes("a.txt") == "a\nB\n");
+}
+
+TEST_CASE("apply_diff leaves the file alone when nothing applies") {
+  ToolWorld world;
+  world.file("a.txt", "a\nb\n");
+  auto outcome = world.run("apply_diff", arguments_of({{"path", "a.txt"}, {"diff", block("x", "1")}}));
+  CHECK_FALSE(outcome.ok);
+  CHECK(outcome.path.empty());
+  CHECK(holds(outcome.text, "\"a.txt\" is unchanged"));
+  outcome = world.run("apply_diff", arguments_of({{"path", "a.txt"}, {"diff", "nonsense"}}));
+  CHECK_FALSE(outcome.ok);
+  CHECK(is_one_line(outcome.text));
+  CHECK(world.bytes("a.txt") == "a\nb\n");
+}
+
+TEST_CASE("apply_diff needs a file") {
+  ToolWorld world;
+  world.file("dir/x", "x");
+  const auto error = [&](std::string_view path) {
+    const auto outcome = world.run("apply_diff", arguments_of({{"path", path}, {"diff", block("x", "1")}}));
+    CHECK_FALSE(outcome.ok);
+    CHECK(is_one_line(outcome.text));
+    return outcome.text;
+  };
+  CHECK(holds(error("missing.txt"), "create it with write_to_file"));
+  CHECK(holds(error("dir"), "dir"));
+  CHECK(holds(error("../x"), ".."));
+}
+
+TEST_CASE("apply_diff edits UTF-16 and leaves other bytes as they are") {
+  ToolWorld world;
+  world.file("w.txt", encode_text("\u00E9\r\nb\r\n", TextEncoding::utf16_le));
+  CHECK(world.run("apply_diff", arguments_of({{"path", "w.txt"}, {"diff", block("b", "\u20AC")}})).ok);
+  CHECK(world.bytes("w.txt") == encode_text("\u00E9\r\n\u20AC\r\n", TextEncoding::utf16_le));
+  world.file("l.txt", "\xE9\nb\n");
+  CHECK(world.run("apply_diff", arguments_of({{"path", "l.txt"}, {"diff", block("b", "c")}})).ok);
+  CHECK(world.bytes("l.txt") == "\xE9\nc\n");
+}
