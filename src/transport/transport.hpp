@@ -23,9 +23,9 @@ using BodyRope = std::vector<std::shared_ptr<const std::string>>;
 
 struct HttpRequest {
   std::string method{"POST"};
-  std::string url;
-  std::vector<HttpField> headers;
-  BodyRope body;
+  std::string url{};
+  std::vector<HttpField> headers{};
+  BodyRope body{};
   std::chrono::milliseconds connect_timeout{15'000};
   std::chrono::milliseconds idle_timeout{120'000};  // longest silence of the server, before and within the answer
 };
@@ -36,7 +36,9 @@ class HttpSink {
   virtual ~HttpSink() = default;
   virtual void on_head(int status, const std::vector<HttpField>& headers) = 0;
   virtual void on_body(std::string_view bytes) = 0;  // borrowed for the call
-  // Error: `io` the connection failed or broke, `timeout` the server was silent for too long. The message says where.
+  // Error: `io` the connection failed or broke, `timeout` the server was silent for too long, `limit` the answer's head
+  // is too large, `invalid_argument` the request is none. The message names the server and the cause, and holds nothing
+  // else of the request.
   virtual void on_end(Status status) = 0;
 };
 
