@@ -273,7 +273,7 @@ namespace {
 struct Descent {
   Descriptor opened;   // the end was reached,
   int error{0};        // or this went wrong,
-  std::string walked;  // or beneath these real directories
+  std::string walked;  // or beneath these real directories (when opened: all of the path, no symlink in it)
   std::string link;    // a symlink with this text was met (none: a ".." that took one of them away)
   std::string rest;    // before the rest of the path
 };
@@ -313,12 +313,14 @@ Descent descend(int root, std::string_view path, int flags) {
     }
     if (error != 0) return failed_descent(error);
     directory = std::move(next);
+    if (!component.empty()) {
+      if (!descent.walked.empty()) descent.walked += '/';
+      descent.walked += component;
+    }
     if (last) {
       descent.opened = std::move(directory);
       return descent;
     }
-    if (!descent.walked.empty()) descent.walked += '/';
-    descent.walked += name;
   }
   return failed_descent(errno);
 }
@@ -328,12 +330,15 @@ Descent descend(int root, std::string_view path, int flags) {
 // A symlink's text takes its place in the path and the way down begins again at the root. So ".." only ever shortens
 // text whose components were just seen to be real directories, and is never asked of the kernel: whatever changes
 // meanwhile, each step goes down, from a directory that was beneath the root.
-Descriptor Root::open_portable(std::string path, int flags, Links links) const {
+Descriptor Root::open_portable(std::string path, int flags, Links links, std::string* physical) const {
   int links_followed = 0;
   for (int descents = 0; descents < descents_max; ++descents) {
     if (path.size() >= PATH_MAX) return errno = ENAMETOOLONG, Descriptor();
     Descent descent = descend(fd_.get(), path, flags);
-    if (descent.opened) return std::move(descent.opened);
+    if (descent.opened) {
+      if (physical != nullptr) *physical = std::move(descent.walked);
+      return std::move(descent.opened);
+    }
     if (descent.error != 0) return errno = descent.error, Descriptor();
 
     std::string_view link = descent.link;
@@ -352,6 +357,12 @@ Descriptor Root::open_portable(std::string path, int flags, Links links) const {
     }
   }
   return errno = ELOOP, Descriptor();
+}
+
+Result<std::string> Root::physical(const std::string& path) const {
+  std::string physical;
+  if (!open_portable(path, O_PATH | O_CLOEXEC, Links::follow, &physical)) return tl::unexpected(file_error(errno, path));
+  return physical;
 }
 
 // --- The workspace ---

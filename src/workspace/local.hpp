@@ -73,9 +73,13 @@ class Root {
   // Does not create files.
   [[nodiscard]] Descriptor open_at(const std::string& path, int flags, Links links) const;
 
+  // What `path` leads to, as a path without symlinks; "" is the root.
+  [[nodiscard]] Result<std::string> physical(const std::string& path) const;
+
  private:
   Root() = default;
-  [[nodiscard]] Descriptor open_portable(std::string path, int flags, Links links) const;
+  [[nodiscard]] Descriptor open_portable(std::string path, int flags, Links links,
+                                         std::string* physical = nullptr) const;
   [[nodiscard]] bool strip_root(std::string_view& absolute) const;
 
   std::string path_;   // canonical

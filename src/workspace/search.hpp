@@ -19,7 +19,7 @@ struct SearchOptions {
   // to the searched directory or to the root. `**`, `{a,b}`, `[a-z]`; a leading '!' turns it around. A file it names is
   // searched although .gitignore ignores it.
   std::string file_glob;
-  std::size_t context_lines{1};       // before and after each match
+  std::size_t context_lines{1};       // before and after each match; at most 50
   std::size_t matches_max{300};       // lines that match
   std::size_t line_characters_max{500};
   std::size_t file_bytes_max{1U << 30};  // the rest of a larger file is not searched
@@ -47,7 +47,7 @@ struct SearchResult {
   std::vector<SearchFile> files;  // by path; the same whatever the number of threads
   std::size_t matches{0};         // lines that match, in `files`
   bool truncated{false};          // there are more: the first matches_max by path and line are given
-  bool timed_out{false};          // time_max or a limit of the walk: files may be missing anywhere
+  bool timed_out{false};          // time_max, or a limit of the walk: files may be missing anywhere
   std::size_t files_searched{0};  // read; once matches_max are found, later files are not
   std::size_t binary{0};          // skipped: a NUL in the first 8 KiB
   std::size_t unreadable{0};      // files and directories

@@ -42,13 +42,15 @@ struct WalkEntry {
 
 // How a walk ended.
 struct WalkEnd {
-  bool complete{true};        // false: a limit of WalkOptions, or `visit`, cut it short
+  bool complete{true};        // false: entries_max, time_max or `visit` cut it short
+  std::size_t too_deep{0};    // directories not entered: depth_max
   std::size_t unreadable{0};  // directories that could not be opened or read, or whose path is too long to name
 };
 
 // Gives every entry beneath the directory `path`, parents before children, first levels first, until `visit` returns
-// false. When `path` itself is ignored, the rules that ignore it do not apply beneath it; .rooignore always does.
-// `cancelled`; `not_found`, `invalid_argument` or `denied` for `path`.
+// false. Where `path` goes through symlinks, the entries' paths are of the directory it leads to. When `path` itself is
+// ignored, the rules that ignore it do not apply beneath it; .rooignore always does, and when it cannot be read nothing
+// is given. `cancelled`; `not_found`, `invalid_argument` or `denied` for `path`.
 //
 // Threads: blocks the caller, like Workspace's file functions.
 [[nodiscard]] Result<WalkEnd> walk(const Workspace& workspace, std::string_view path, const WalkOptions& options,
@@ -78,53 +80,72 @@ struct Listing {
 // The order of a listing: component by component, digits by their value, letters without case. A total order.
 [[nodiscard]] bool natural_less(std::string_view a, std::string_view b);
 
-// The ignore files that apply to the entries of one directory: its own and those of the directories above it. Each
-// directory shares the rules above it, so a tree costs what its ignore files cost.
+// Whether .rooignore forbids `path`, as it is written or as symlinks lead; also where it does not exist (yet). The file
+// .rooignore itself is forbidden once it exists. `denied` or `limit` when .rooignore cannot be read.
+[[nodiscard]] Result<bool> is_locked(const Workspace& workspace, std::string_view path);
+
+// --- What a walk is made of, for one in another order or on several threads ---
+
+// The ignore file of one directory, and those above it, which all directories beneath share.
 struct IgnoreScope {
   std::shared_ptr<const IgnoreScope> above;
-  std::size_t base{0};  // bytes of an entry's path that name this directory, with its '/'
+  std::size_t base{0};  // bytes of an entry's path that name the directory, with its '/'
   IgnorePatterns patterns;
 };
 
 // A directory that a walk has yet to read.
 struct WalkDirectory {
-  std::string path;  // relative to the root; empty is the root itself
+  std::string path;  // relative to the root, without symlinks; empty is the root itself
   std::size_t depth{0};
-  std::shared_ptr<const IgnoreScope> ignore;
+  std::shared_ptr<const IgnoreScope> ignore;  // of the directories above
 };
 
-// What walk() is made of, for a walk in another order or on several threads: reads directories one at a time.
+// The patterns of .rooignore.
+class Lock {
+ public:
+  [[nodiscard]] static Result<Lock> read(const Root& root);
+  [[nodiscard]] bool forbids(std::string_view path, bool is_directory) const;
+
+ private:
+  bool present_{false};
+  IgnorePatterns patterns_;
+};
+
+// Reads directories one at a time.
 //
 // Threads: const functions may be called from several at once.
 class Walker {
  public:
-  // `path` as Workspace::relative() gives it.
-  [[nodiscard]] static Result<Walker> create(const Workspace& workspace, const std::string& path, WalkOptions options);
+  // `path` may be a file, too.
+  [[nodiscard]] static Result<Walker> create(const Workspace& workspace, std::string_view path, WalkOptions options);
 
-  [[nodiscard]] const WalkDirectory& start() const { return start_; }
   [[nodiscard]] const Root& root() const { return *root_; }
+  [[nodiscard]] const WalkDirectory& start() const { return start_; }
+  [[nodiscard]] FileKind kind() const { return kind_; }  // of start()
 
-  // The entries of `directory` that no rule leaves out, sorted by name. `seen` counts all; at most `seen_max` of them
-  // are read.
-  struct Entries {
-    std::vector<WalkEntry> entries;
-    std::shared_ptr<const IgnoreScope> ignore;  // for directories among them
-    std::size_t seen{0};
+  struct Entry : WalkEntry {
+    bool git_ignored{false};  // only of files, and only with `keep_ignored_files`
   };
-  [[nodiscard]] Result<Entries> read(const WalkDirectory& directory, std::size_t seen_max) const;
-
-  // Whether the rules of `scope` and above ignore an entry of its directory.
-  [[nodiscard]] bool ignored(const IgnoreScope* scope, std::string_view path, bool is_directory) const;
-  [[nodiscard]] bool locked(std::string_view path, bool is_directory) const;
+  struct Entries {
+    std::vector<Entry> entries;                 // sorted by name
+    std::shared_ptr<const IgnoreScope> ignore;  // for the directories among them
+    std::size_t seen{0};                        // with those that were left out
+  };
+  // The entries of `directory` that no rule leaves out; at most `seen_max` names are read.
+  [[nodiscard]] Result<Entries> read(const WalkDirectory& directory, std::size_t seen_max,
+                                     bool keep_ignored_files = false) const;
 
  private:
   Walker() = default;
+  void enter_start();
+  [[nodiscard]] bool is_left_out(std::string_view path, std::string_view name, bool is_directory) const;
 
   std::shared_ptr<const Root> root_;
   WalkOptions options_;
+  Lock lock_;
   WalkDirectory start_;
-  IgnorePatterns rooignore_;
-  bool has_rooignore_{false};
+  FileKind kind_{FileKind::directory};
+  bool start_hidden_{false};  // a component of the start is: then hidden names are wanted
 };
 
 }  // namespace joey
