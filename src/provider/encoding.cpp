@@ -21,7 +21,7 @@ std::string wire_parameters(const ToolSpec& tool) {
   return schema.empty() ? R"({"type":"object","properties":{}})" : schema;
 }
 
-std::string_view wire_arguments(const ToolCall& call) { return call.arguments.empty() ? "{}" : call.arguments; }
+std::string_view wire_arguments(const ToolCall& call) { return call.arguments.empty() ? std::string_view("{}") : call.arguments; }
 
 bool says_something(std::string_view text) { return !trim(text).empty(); }
 

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "provider/anthropic.hpp"
+#include "provider/neutral.hpp"
 #include "provider/openai.hpp"
 #include "provider/provider.hpp"
 
@@ -41,7 +42,9 @@ const ProviderPreset* find_provider_preset(std::string_view name) {
 }
 
 std::shared_ptr<const Provider> make_provider(std::string_view wire) {
-  return wire == "anthropic" ? make_anthropic() : make_openai(wire);
+  if (wire == "anthropic") return make_anthropic();
+  if (wire == "host") return make_neutral();
+  return make_openai(wire);
 }
 
 }  // namespace joey

@@ -123,7 +123,15 @@ struct ProviderPreset {
 // latter, named after the vendor who needs one: "openrouter", "deepseek", "mistral".
 [[nodiscard]] std::shared_ptr<const Provider> make_provider(std::string_view wire);
 
-// What is known of a model. Prices are US dollars per million tokens; 0: not known, or nothing.
+// A price list that goes up for the whole request when its prompt, cached or not, is larger than a limit.
+struct LongPrompt {
+  std::int64_t above{0};  // tokens; 0: the price is the same for every length
+  double input{1};        // what the prices are multiplied by
+  double output{1};
+};
+
+// What is known of a model. Prices are US dollars per million tokens. Where none are known they are 0; where only a
+// price of the cache is 0, the vendor asks the price of input for it.
 struct ModelInfo {
   std::string_view id;  // a model belongs to the row with the longest id that is a prefix of its own
   std::int64_t context_window{128'000};
@@ -134,9 +142,11 @@ struct ModelInfo {
   double price_cache_write{0};
   bool images{true};
   bool temperature{true};  // false: the model refuses a request that sets it
+  LongPrompt long_prompt{};
 };
 
-// Never fails: an unknown model gets the defaults above and no prices.
+// Never fails: an unknown model gets the defaults above and no prices. A vendor before the name ("anthropic/...") and the
+// vendor's way of writing it do not matter.
 [[nodiscard]] ModelInfo model_info(std::string_view model);
 
 [[nodiscard]] double price_usd(const ModelInfo& info, const Usage& usage);

@@ -1,0 +1,116 @@
+// Streams with random damage: whatever comes, an answer or an error, and the same one however it is cut.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "base/text.hpp"
+#include "support.hpp"
+
+using namespace joey;
+using namespace joey::test;
+
+namespace {
+
+const std::string anthropic_stream = as_events(R"(
+{"type":"message_start","message":{"model":"m","usage":{"input_tokens":9,"output_tokens":1}}}
+{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}
+{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"h\u00e9m"}}
+{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"c2ln"}}
+{"type":"content_block_stop","index":0}
+{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}
+{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Hi 😀"}}
+{"type":"content_block_stop","index":1}
+{"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"t1","name":"f","input":{}}}
+{"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"a\":1}"}}
+{"type":"content_block_stop","index":2}
+{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":7}}
+{"type":"message_stop"}
+)");
+
+const std::string openai_stream = as_events(R"(
+{"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}
+{"model":"m","choices":[{"index":0,"delta":{"reasoning_content":"hm"}}]}
+{"model":"m","choices":[{"index":0,"delta":{"content":"Hi 😀"}}]}
+{"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{\"a\""}}]}}]}
+{"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}}]}
+{"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"id":"b","function":{"name":"g","arguments":"{}"}}]}}]}
+{"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}
+{"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":1}}}
+[DONE]
+)");
+
+class Damage {
+ public:
+  explicit Damage(std::uint64_t seed) : random_(seed) {}
+
+  std::string operator()(std::string bytes) {
+    for (std::size_t i = below(6) + 1; i > 0 && !bytes.empty(); --i) once(bytes);
+    return bytes;
+  }
+
+  std::size_t below(std::size_t count) { return static_cast<std::size_t>(random_() % count); }
+
+ private:
+  void once(std::string& bytes) {
+    const std::size_t at = below(bytes.size());
+    const std::size_t size = std::min(below(40) + 1, bytes.size() - at);
+    switch (below(8)) {
+      case 0: bytes[at] = static_cast<char>(below(256)); return;
+      case 1: bytes.erase(at, size); return;
+      case 2: bytes.insert(at, bytes.substr(at, size)); return;
+      case 3: bytes.insert(below(bytes.size()), bytes.substr(at, size)); return;
+      case 4: bytes.resize(at); return;
+      case 5: bytes.insert(at, tokens[below(tokens.size())]); return;
+      case 6: replace_token(bytes, at); return;
+      default: swap_lines(bytes); return;
+    }
+  }
+
+  // A value in the place of another: the JSON stays whole more often than not.
+  void replace_token(std::string& bytes, std::size_t from) {
+    const std::size_t colon = bytes.find(':', from);
+    if (colon == bytes.npos) return;
+    const std::size_t end = std::min(bytes.find_first_of(",}]\n", colon), bytes.size());
+    bytes.replace(colon + 1, end - colon - 1, tokens[below(tokens.size())]);
+  }
+
+  void swap_lines(std::string& bytes) {
+    const auto views = split_lines(bytes);
+    std::vector<std::string> lines(views.begin(), views.end());
+    if (lines.size() < 2) return;
+    std::swap(lines[below(lines.size())], lines[below(lines.size())]);
+    bytes.clear();
+    for (const std::string& line : lines) bytes += line + "\n";
+  }
+
+  inline static const std::vector<std::string> tokens{
+      "null", "{}", "[]", "\"\"", "0", "-1", "1e999", "99999999999999999999", "true", "\"0\"", "[[[[", "}", "\"", "\\",
+      "\\u0000", "\\ud83d", "\n\n", "\r", "data: ", "data: [DONE]\n\n", "event: error\n", std::string(1, '\0'), "\xff",
+      "\xEF\xBB\xBF", "{\"error\":{}}", "{\"type\":\"error\"}", "data: {\"error\":null}\n\n"};
+
+  std::mt19937_64 random_;
+};
+
+}  // namespace
+
+TEST_CASE("damaged streams end in a reply or an error") {
+  constexpr DecodeLimits limits{4096, 4096, 8};
+  for (std::uint64_t seed = 1; seed <= 20'000; ++seed) {
+    CAPTURE(seed);
+    Damage damage(seed);
+    const bool anthropic = seed % 2 == 0;
+    const std::string_view wire = anthropic ? "anthropic" : "openai";
+    const std::string bytes = damage(anthropic ? anthropic_stream : openai_stream);
+    const Decoded whole = decode_pieces(wire, {bytes}, limits);
+    REQUIRE(whole.reply.has_value() != whole.error.has_value());
+    if (whole.error) REQUIRE_FALSE(whole.error->message.empty());
+    const std::size_t cut = damage.below(bytes.size() + 1);
+    REQUIRE(decode_pieces(wire, {std::string_view(bytes).substr(0, cut), std::string_view(bytes).substr(cut)}, limits) ==
+            whole);
+    if (!whole.reply) continue;
+    for (const Block& block : whole.reply->blocks) {
+      if (const auto* text = std::get_if<Text>(&block)) REQUIRE(is_utf8(text->text));
+    }
+  }
+}

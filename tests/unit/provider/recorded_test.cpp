@@ -1,0 +1,98 @@
+// Real answers of vendors, where they are at hand.
+#include <doctest/doctest.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "support.hpp"
+
+using namespace joey;
+using namespace joey::test;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path folder() {
+  const char* given = std::getenv("JOEY_PROVIDER_STREAMS");
+  return given ? given : JOEY_PROVIDER_STREAMS_DEFAULT;
+}
+
+std::string read(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// "anthropic", "openai", or nothing when the payloads are of another wire.
+std::string_view wire_of(std::string_view payloads) {
+  if (payloads.starts_with(R"({"type":"message_start")")) return "anthropic";
+  return payloads.substr(0, payloads.find('\n')).find(R"("choices":[{)") != payloads.npos && payloads.find(R"("delta":{)") != payloads.npos ? "openai" : "";
+}
+
+std::string text_of(const Reply& reply) {
+  std::string text;
+  for (const Block& block : reply.blocks) {
+    if (const auto* said = std::get_if<Text>(&block)) text += said->text;
+  }
+  return text;
+}
+
+std::size_t calls_of(const Reply& reply) {
+  return static_cast<std::size_t>(std::count_if(reply.blocks.begin(), reply.blocks.end(), [](const Block& block) {
+    return std::holds_alternative<ToolCall>(block);
+  }));
+}
+
+}  // namespace
+
+TEST_CASE("recorded streams decode whole, the same at every cut") {
+  if (!fs::exists(folder())) return;
+  std::size_t count = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder())) {
+    const std::string name = entry.path().filename().string();
+    if (!name.ends_with(".chunks.txt")) continue;
+    const std::string payloads = read(entry.path());
+    const std::string_view wire = wire_of(payloads);
+    if (wire.empty()) continue;
+    CAPTURE(name);
+    ++count;
+    const std::string bytes = as_events(payloads);
+    const Decoded decoded = decode(wire, bytes, {}, bytes.size() / 60 + 1);
+    REQUIRE_MESSAGE(decoded.reply, decoded.error->message);
+    CHECK(decoded.heard.text == text_of(*decoded.reply));
+    CHECK(decoded.heard.complete.size() == calls_of(*decoded.reply));
+    CHECK_FALSE(decoded.reply->model.empty());
+    CHECK(decoded.reply->usage.output > 0);
+    CHECK(decoded.reply->usage.reasoning <= decoded.reply->usage.output);
+    for (const Block& block : decoded.reply->blocks) {
+      if (const auto* call = std::get_if<ToolCall>(&block)) CHECK(is_json(call->arguments));
+    }
+  }
+  MESSAGE(count << " recorded streams");
+}
+
+TEST_CASE("recorded answers that were not streamed decode too") {
+  if (!fs::exists(folder())) return;
+  std::size_t count = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder())) {
+    if (entry.path().extension() != ".json") continue;
+    const std::string body = read(entry.path());
+    simdjson::dom::parser parser;
+    simdjson::dom::element root;
+    if (parser.parse(body).get(root) != simdjson::SUCCESS) continue;
+    std::string_view kind;
+    const bool is_message = root["type"].get(kind) == simdjson::SUCCESS && kind == "message";
+    const bool is_completion = root["object"].get(kind) == simdjson::SUCCESS && kind == "chat.completion";
+    if (!is_message && !is_completion) continue;
+    CAPTURE(entry.path().string());
+    ++count;
+    const Decoded decoded = decode_pieces(is_message ? "anthropic" : "openai", {body});
+    REQUIRE_MESSAGE(decoded.reply, decoded.error->message);
+    CHECK(decoded.reply->usage.output > 0);
+  }
+  MESSAGE(count << " recorded answers");
+}
