@@ -26,6 +26,7 @@ namespace {
 constexpr std::size_t joined_body_size_max = 64 * 1024 - 1;
 constexpr long upload_buffer_size = 16 * 1024;   // libcurl's least; each live exchange with a larger body has one
 constexpr long receive_buffer_size = 8 * 1024;   // each live exchange has one
+constexpr int writes_per_event_max = 16;         // of upload buffers to one socket, before others have their turn
 constexpr std::size_t spare_transfers_max = 64;  // kept for reuse, about 8 KB each
 
 // What libcurl needs once per process, counted. The lock is for those libcurls whose own counter is not thread safe.
@@ -149,6 +150,7 @@ struct Transfer {
   TimerId idle_timer{0};
   std::uint64_t heard_at{0};
   bool connected{false};  // until then connect_timeout rules
+  bool repeated{false};
   bool overdue{false};
 
   std::optional<Error> failure;  // what ended it, when that was not libcurl
@@ -182,6 +184,7 @@ class CurlTransport final : public Transport {
   Status prepare(Transfer& transfer, HttpRequest request);
   Status prepare_headers(Transfer& transfer, const std::vector<HttpField>& headers);
   void prepare_body(Transfer& transfer, const std::string& method, BodyRope body);
+  bool repeat(Transfer& transfer, CURLcode code);
   void finish(Transfer& transfer, Status status);
   Error describe(const Transfer& transfer, CURLcode code) const;
 
@@ -229,6 +232,7 @@ class CurlTransport final : public Transport {
   std::vector<Transfer*> starting_;  // live, not yet given to libcurl
   std::vector<Transfer*> doomed_;    // cancelled inside libcurl, which forbids taking them out there
   bool inside_curl_{false};
+  bool body_asked_{false};  // on_read_body() gave bytes in the last act()
   bool kick_posted_{false};
   const std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};
 };
@@ -382,6 +386,7 @@ void CurlTransport::recycle(Transfer& transfer) {
   taken->head_complete = false;
   taken->body_received = 0;
   taken->connected = false;
+  taken->repeated = false;
   taken->overdue = false;
   taken->failure.reset();
   taken->curl_message[0] = '\0';
@@ -397,6 +402,7 @@ Status CurlTransport::prepare(Transfer& transfer, HttpRequest request) {
   CURL* easy = transfer.easy.get();
   curl_easy_setopt(easy, CURLOPT_URL, transfer.url.c_str());
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(transfer.connect_timeout.count()));
+  curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 0L);
   // Exchanges that start together wait for the first one's connection, which over HTTP/2 is enough for all of them.
   curl_easy_setopt(easy, CURLOPT_PIPEWAIT, transfer.url.starts_with("https:") ? 1L : 0L);
   prepare_body(transfer, request.method, std::move(request.body));
@@ -446,7 +452,7 @@ void CurlTransport::prepare_body(Transfer& transfer, const std::string& method, 
     const char* bytes = nullptr;  // has libcurl ask on_read_body()
     if (transfer.body.empty()) {
       bytes = "";
-    } else if (transfer.body.size() == 1) {
+    } else if (size <= joined_body_size_max && transfer.body.size() == 1) {
       bytes = transfer.body.front()->data();
     } else if (size <= joined_body_size_max) {
       transfer.joined_body.reserve(size);
@@ -462,6 +468,22 @@ void CurlTransport::prepare_body(Transfer& transfer, const std::string& method, 
   }
   const bool is_usual = is_head || method == (has_body ? "POST" : "GET");
   curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, is_usual ? nullptr : method.c_str());
+}
+
+// Sends a request again whose kept connection the server closed while the body was going out. libcurl does it itself
+// when reading finds this out, but not when writing does.
+bool CurlTransport::repeat(Transfer& transfer, CURLcode code) {
+  CURL* easy = transfer.easy.get();
+  long new_connections = 0;
+  curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &new_connections);
+  if (code != CURLE_SEND_ERROR || new_connections != 0 || transfer.head_size != 0 || transfer.repeated) return false;
+  transfer.repeated = true;
+  transfer.connected = false;
+  transfer.piece_index = 0;
+  transfer.piece_offset = 0;
+  curl_multi_remove_handle(multi_.get(), easy);
+  curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+  return curl_multi_add_handle(multi_.get(), easy) == CURLM_OK;
 }
 
 // Ends a transfer that libcurl does not have, or is not working on at the moment.
@@ -552,6 +574,7 @@ void CurlTransport::kick() {
 void CurlTransport::act(curl_socket_t socket, int events) {
   int running = 0;
   inside_curl_ = true;
+  body_asked_ = false;
   curl_multi_socket_action(multi_.get(), socket, events, &running);
   inside_curl_ = false;
   settle();
@@ -573,9 +596,9 @@ void CurlTransport::settle() {
       finish(*transfer, tl::unexpected(std::move(*transfer->failure)));
     } else if (code == CURLE_OK && !transfer->head_complete) {  // all the same to libcurl
       finish(*transfer, tl::unexpected(describe(*transfer, CURLE_GOT_NOTHING)));
-    } else if (code != CURLE_OK) {
+    } else if (code != CURLE_OK && !repeat(*transfer, code)) {
       finish(*transfer, tl::unexpected(describe(*transfer, code)));
-    } else {
+    } else if (code == CURLE_OK) {
       finish(*transfer, {});
     }
   }
@@ -728,6 +751,7 @@ std::size_t CurlTransport::on_read_body(char* out, std::size_t size, std::size_t
       transfer.piece_offset = 0;
     }
   }
+  transfer.owner.body_asked_ = filled > 0;
   return filled;
 }
 
@@ -793,6 +817,8 @@ void CurlTransport::on_ready(Watch& watch, int status, int events) {
                                : ((events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0) |
                                      ((events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0);
   act(socket, flags);
+  // libcurl writes one buffer per call. As long as the socket takes them, the loop need not go round for each.
+  for (int calls = 1; body_asked_ && calls < writes_per_event_max; ++calls) act(socket, CURL_CSELECT_OUT);
   // libcurl says nothing when it wants of a socket what it wanted before.
   if (Watch* const after = find_watch(socket); status < 0 && after != nullptr) {
     arm(*after, after->wanted | after->armed);
