@@ -43,7 +43,7 @@ constexpr std::size_t npos = std::string_view::npos;
 struct PatternFacts {
   std::string literal;       // every match contains it; empty: none known
   bool is_literal{false};    // and matches nothing else
-  bool whole_text{false};    // \A, \z or (?-m): means the line's ends, so lines are to be matched one by one
+  bool whole_text{false};    // \A, \z, (?-m) or `$` within: depends on the line's ends, so lines are matched one by one
   bool newline{false};       // demands a line feed, which no line has
   std::string rewritten;     // with `$` also before the '\r' of a line end
 };
@@ -85,6 +85,8 @@ class PatternScanner {
       case '.': end_run(); break;
       case '$':
         end_run();
+        // What comes after it would be looked for behind the '\r'.
+        if (at_ < pattern_.size() && (pattern_[at_] != '|' || depth_ > 0)) facts_.whole_text = true;
         facts_.rewritten += "(?:\\r?$)";
         return;
       case '\n': facts_.newline = true; break;
