@@ -81,9 +81,11 @@ class SqliteStore final : public Store {
   static constexpr std::size_t batch_bytes_max = 8U << 20;
   // Between two tries of a commit that found another process writing.
   static constexpr std::chrono::milliseconds busy_pause{1};
-  // When the workers are too busy to checkpoint, the log grows to this many times its size before the committing thread
-  // does it.
-  static constexpr std::size_t wal_excess_max = 16;
+  // The log has a size from which it is moved into the file beside the writers. Under load it never comes to an end that
+  // way: from this many times the size they wait for it.
+  static constexpr std::size_t wal_restart_factor = 4;
+  // And when the workers are too busy to do either, from this many times the committing thread does it.
+  static constexpr std::size_t wal_excess_factor = 16;
 
   [[nodiscard]] bool threaded() const { return options_.durability == Durability::full && !in_memory_; }
 
@@ -94,7 +96,7 @@ class SqliteStore final : public Store {
   std::vector<PendingAppend> take_batch();
   void complete(std::vector<PendingAppend> batch);
   void bound_wal();
-  void start_checkpoint(bool truncate);
+  void start_checkpoint(Workers::Checkpoint kind);
   void watch_for_idleness();
 
   // Later on the loop, unless the store has ended by then. Any thread.
@@ -196,6 +198,7 @@ void SqliteStore::flush_soon() {
 }
 
 void SqliteStore::flush() {
+  if (workers_->needs_quiet()) return;  // the end of the checkpoint flushes
   std::vector<PendingAppend> batch = retried_.empty() ? take_batch() : std::move(retried_);
   retried_.clear();
   if (batch.empty() || !commit_inline(batch)) return;
@@ -234,6 +237,7 @@ void SqliteStore::write() {
     }
     batch = take_batch();
     if (batch.empty()) return;  // stopping, and all is done
+    workers_->wait_for_quiet_end();
     if (!writer_->commit(batch)) {
       for (PendingAppend& pending : batch) pending.result = tl::unexpected(sqlite::error_of(SQLITE_BUSY, nullptr, options_.path));
     }
@@ -272,15 +276,18 @@ void SqliteStore::bound_wal() {
   if (size <= checkpoint_from_) return;
   // A reader of another process can keep the log from starting over: then not again before as much has been added.
   checkpoint_from_ = size + options_.wal_size;
-  start_checkpoint(false);
-  if (size > options_.wal_size * wal_excess_max) writer_->checkpoint();
+  const bool restart = size > options_.wal_size * wal_restart_factor;
+  start_checkpoint(restart ? Workers::Checkpoint::restart : Workers::Checkpoint::passive);
+  if (size > options_.wal_size * wal_excess_factor) writer_->checkpoint();
 }
 
-void SqliteStore::start_checkpoint(bool truncate) {
+void SqliteStore::start_checkpoint(Workers::Checkpoint kind) {
   if (checkpointing_.exchange(true)) return;
-  scheduler_.work([workers = workers_, truncate] { workers->checkpoint(truncate); },
+  scheduler_.work([workers = workers_, kind] { workers->checkpoint(kind); },
                   [this, alive = alive_] {
-                    if (!alive.expired()) checkpointing_ = false;
+                    if (alive.expired()) return;
+                    checkpointing_ = false;
+                    if (!threaded()) flush_soon();  // what stepped aside
                   });
 }
 
@@ -289,7 +296,7 @@ void SqliteStore::watch_for_idleness() {
   idle_timer_ = scheduler_.after(options_.idle_checkpoint, [this, seen = batches_] {
     idle_timer_ = 0;
     if (batches_ != seen) return watch_for_idleness();
-    start_checkpoint(true);
+    start_checkpoint(Workers::Checkpoint::truncate);
   });
 }
 

@@ -1,5 +1,8 @@
 #include "store/sqlite_db.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -111,6 +114,19 @@ Status check_path(const std::string& path) {
   return {};
 }
 
+// SQLite tries again without writing and then tells why that failed: that there is no file.
+Error open_error(int code, sqlite3* db, const std::string& path) {
+  std::error_code ignored;
+  if ((code & 0xFF) == SQLITE_CANTOPEN && !std::filesystem::exists(path, ignored)) {
+    const std::string directory = std::filesystem::path(path).parent_path().string();
+    if (faccessat(AT_FDCWD, directory.empty() ? "." : directory.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
+      return system_error(errno, path);
+    }
+    return {ErrorCode::io, path + ": cannot be created"};
+  }
+  return error_of(code, db, path);
+}
+
 Result<Connection> open_file(const std::string& path, int flags, std::chrono::milliseconds busy_timeout) {
   // SQLite may be built to read such a name as a URI.
   const std::string name = path.starts_with("file:") ? "./" + path : path;
@@ -118,7 +134,7 @@ Result<Connection> open_file(const std::string& path, int flags, std::chrono::mi
   // NOMUTEX: a connection is used by one thread at a time.
   const int code = sqlite3_open_v2(name.c_str(), &opened, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   Connection db(opened);
-  if (code != SQLITE_OK) return tl::unexpected(error_of(code, db.get(), path));
+  if (code != SQLITE_OK) return tl::unexpected(open_error(code, db.get(), path));
   sqlite3_extended_result_codes(db.get(), 1);
   sqlite3_busy_timeout(db.get(), static_cast<int>(busy_timeout.count()));
   // A file from elsewhere brings nothing that runs.

@@ -2,21 +2,26 @@
 
 namespace joey::sqlite {
 
-void Workers::checkpoint(bool truncate) {
+void Workers::checkpoint(Checkpoint kind) {
   const Stay stay(*this);
   if (!stay) return;
   if (!checkpointer_) {
     Result<Connection> db = open_again(path_, SQLITE_OPEN_READWRITE, std::chrono::milliseconds(100));
     if (!db) return;  // the next one tries again
     checkpointer_ = std::move(*db);
-    sqlite3_wal_autocheckpoint(checkpointer_.get(), 0);
+    // Until it has read something, a connection does not know that there is a log, and a checkpoint does nothing.
+    sqlite3_exec(checkpointer_.get(), "SELECT count(*) FROM sqlite_schema", nullptr, nullptr, nullptr);
   }
-  // First nearly all of it, while writers go on. What they added meanwhile then needs their lock, for a moment: without
-  // that the log would never be empty under load, and never start over. Failures are the next checkpoint's to mend.
+  // Failures, such as a reader in another process that will not end, are the next checkpoint's to mend.
   sqlite3* const db = checkpointer_.get();
   sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  sqlite3_wal_checkpoint_v2(db, nullptr, truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART, nullptr,
-                            nullptr);
+  if (kind == Checkpoint::passive) return;
+  // The writers of this process step aside, as under load they would leave no gap in which to take their lock.
+  needs_quiet_ = true;
+  const int mode = kind == Checkpoint::truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART;
+  sqlite3_wal_checkpoint_v2(db, nullptr, mode, nullptr, nullptr);
+  needs_quiet_ = false;
+  needs_quiet_.notify_all();
 }
 
 void Workers::close() {

@@ -1,6 +1,7 @@
 // What the store does on the scheduler's workers: queries and checkpoints, each on a connection of its own.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -30,9 +31,17 @@ class Workers {
     return result;
   }
 
-  // Moves the log into the file; with `truncate`, gives the log's space back as well. Writers go on meanwhile but for the
-  // end of it, where they wait a few milliseconds.
-  void checkpoint(bool truncate);
+  // Moves the log into the file, one call at a time.
+  enum class Checkpoint {
+    passive,   // while writers go on: what they add meanwhile stays, and keeps the log from starting over
+    restart,   // then the rest too, while they wait for a few milliseconds
+    truncate,  // and gives the space of the log back
+  };
+  void checkpoint(Checkpoint kind);
+
+  // Whether a checkpoint needs the writers out of its way just now, and waiting until it does not.
+  [[nodiscard]] bool needs_quiet() const { return needs_quiet_; }
+  void wait_for_quiet_end() const { needs_quiet_.wait(true); }
 
   // Waits for what is running, which is short, and closes the connections. What comes later does nothing.
   void close();
@@ -68,7 +77,8 @@ class Workers {
   bool closed_{false};
   std::size_t inside_{0};
   std::vector<std::unique_ptr<Reader>> idle_readers_;
-  Connection checkpointer_;  // used by one checkpoint at a time
+  Connection checkpointer_;  // the running checkpoint's
+  std::atomic<bool> needs_quiet_{false};
 };
 
 }  // namespace joey::sqlite

@@ -33,7 +33,7 @@ int Writer::prepare(const SqliteOptions& options) {
       std::string("PRAGMA synchronous=") + (options.durability == Durability::full ? "FULL" : "NORMAL") +
       ";PRAGMA cache_size=-" + std::to_string(options.cache_size / 1'024) +
       // The log shrinks to this when it starts over, after one large commit for example.
-      ";PRAGMA journal_size_limit=" + std::to_string(options.wal_size * 2) + ";PRAGMA temp_store=MEMORY";
+      ";PRAGMA journal_size_limit=" + std::to_string(options.wal_size * 4) + ";PRAGMA temp_store=MEMORY";
   int code = sqlite3_exec(db(), settings.c_str(), nullptr, nullptr, nullptr);
   if (code == SQLITE_OK && options.size_max != 0) {
     const std::string limit = "PRAGMA max_page_count=" + std::to_string(options.size_max / page_size_);

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <stdlib.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -36,6 +37,8 @@ class TempDir {
  private:
   std::filesystem::path path_;
 };
+
+inline std::string numbered(std::string name, std::uint64_t number) { return name.append(std::to_string(number)); }
 
 inline EntryBytes entry(std::string bytes) { return std::make_shared<const std::string>(std::move(bytes)); }
 

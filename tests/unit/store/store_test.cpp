@@ -46,8 +46,6 @@ std::vector<Kind> kinds() {
   };
 }
 
-std::string stream_name(int number) { return std::string("s").append(std::to_string(number)); }
-
 // Runs a test on each kind of store.
 void on_each(const std::function<void(Caller&, Store&, TestScheduler&)>& test) {
   for (const Kind& kind : kinds()) {
@@ -217,7 +215,7 @@ TEST_CASE("streams do not touch each other") {
     std::size_t done = 0;
     for (Seq seq = 0; seq < 20; ++seq) {
       for (int stream = 0; stream < 30; ++stream) {
-        const std::string name = stream_name(stream);
+        const std::string name = numbered("s", static_cast<std::uint64_t>(stream));
         raw.append(append_of(name, seq, {name + "/" + std::to_string(seq)}), [&](Result<Seq> result) {
           CHECK(result);
           ++done;
@@ -226,7 +224,7 @@ TEST_CASE("streams do not touch each other") {
     }
     REQUIRE(scheduler.run_until([&] { return done == 600; }));
     for (int stream = 0; stream < 30; ++stream) {
-      const std::string name = stream_name(stream);
+      const std::string name = numbered("s", static_cast<std::uint64_t>(stream));
       const auto entries = store.all(name);
       REQUIRE(entries.size() == 20);
       for (std::size_t seq = 0; seq < 20; ++seq) CHECK(entries[seq] == name + "/" + std::to_string(seq));
