@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <iterator>
 #include <limits>
 #include <system_error>
 #include <utility>
@@ -17,6 +18,8 @@ namespace {
 // Posts run between two looks at the sockets: enough that chains of posts need no iteration of their own, few enough
 // that a callback that posts itself for ever does not starve I/O.
 constexpr std::size_t posts_per_drain_max = 1024;
+
+constexpr std::int64_t wall_measured_every_ns = 1'000'000'000;
 
 constexpr std::uint64_t not_armed = std::numeric_limits<std::uint64_t>::max();
 
@@ -109,7 +112,8 @@ void TimerHeap::sift_down(std::size_t index, Entry entry) {
 
 UvLoop::UvLoop(UvLoopOptions options)
     : armed_due_(not_armed),
-      wall_offset_ns_(std::numeric_limits<std::int64_t>::min()),
+      wall_lead_ns_(std::numeric_limits<std::int64_t>::min()),
+      measure_at_ns_(0),
       workers_max_(std::max<std::size_t>(options.workers_max, 1)) {
   if (const int error = uv_loop_init(&loop_); error != 0) {
     throw std::system_error(-error, std::generic_category(), "cannot open an event loop");
@@ -186,14 +190,19 @@ void UvLoop::stop() {
 }
 
 Timestamp UvLoop::now() const {
-  // The steady clock plus the largest distance between the two clocks seen so far: follows the wall clock forward, and
-  // runs on from where it was when that is set back. The wall clock is read first, so that a pause between the two
-  // reads shortens the distance; the other way round it would lengthen it for good.
-  const std::int64_t wall = wall_ns();
-  const std::int64_t steady = steady_ns();
-  std::int64_t offset = wall_offset_ns_.load(std::memory_order_relaxed);
-  while (wall - steady > offset && !wall_offset_ns_.compare_exchange_weak(offset, wall - steady)) {}
-  return (steady + std::max(offset, wall - steady)) / 1'000'000;
+  // The steady clock plus the largest lead of the wall clock seen so far: follows the wall clock forward, within a
+  // second, and runs on from where it was when that is set back.
+  std::int64_t steady = steady_ns();
+  if (steady >= measure_at_ns_.load()) {
+    // The wall clock is read first, so that a pause between the two reads shortens the lead; the other way round it
+    // would lengthen it for good.
+    const std::int64_t wall = wall_ns();
+    steady = steady_ns();
+    std::int64_t lead = wall_lead_ns_.load();
+    while (wall - steady > lead && !wall_lead_ns_.compare_exchange_weak(lead, wall - steady)) {}
+    measure_at_ns_.store(steady + wall_measured_every_ns);
+  }
+  return (steady + wall_lead_ns_.load()) / 1'000'000;
 }
 
 void UvLoop::post(UniqueFunction<void()> fn) {
@@ -224,9 +233,15 @@ void UvLoop::work(UniqueFunction<void()> blocking, UniqueFunction<void()> done) 
   {
     const std::lock_guard lock(jobs_mutex_);
     if (closing_) return;
+    if (workers_idle_ <= jobs_.size() && workers_.size() < workers_max_ && !start_worker() && workers_.empty()) {
+      post([blocking = std::move(blocking), done = std::move(done)]() mutable {
+        std::exchange(blocking, nullptr)();
+        done();
+      });
+      return;
+    }
     jobs_.push_back(Job{std::move(blocking), std::move(done)});
-    if (workers_idle_ < jobs_.size() && workers_.size() < workers_max_) start_worker();
-    if (workers_idle_ == 0) return;
+    if (workers_idle_ == 0) return;  // the next to finish takes it
   }
   jobs_ready_.notify_one();
 }
@@ -319,13 +334,19 @@ bool UvLoop::on_loop_thread() const {
   return loop_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id();
 }
 
-void UvLoop::start_worker() {
+bool UvLoop::start_worker() {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  workers_.emplace_back([this] { worker(); });
+  pthread_sigmask(SIG_SETMASK, &all, &before);  // which the thread inherits
+  bool started = true;
+  try {
+    workers_.emplace_back([this] { worker(); });
+  } catch (const std::system_error&) {
+    started = false;
+  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return started;
 }
 
 void UvLoop::worker() {

@@ -94,7 +94,7 @@ class UvLoop final : public Scheduler {
   void post(UniqueFunction<void()> fn) override;
   TimerId after(std::chrono::milliseconds delay, UniqueFunction<void()> fn) override;
   void cancel(TimerId timer) override;
-  // `blocking` is destroyed on its worker, before `done` runs.
+  // `blocking` is destroyed on its worker, before `done` runs. Where no thread can be had the loop thread does the work.
   void work(UniqueFunction<void()> blocking, UniqueFunction<void()> done) override;
 
  private:
@@ -113,7 +113,7 @@ class UvLoop final : public Scheduler {
   void fire_timers();
   void arm_timer();
   [[nodiscard]] bool on_loop_thread() const;
-  void start_worker();
+  bool start_worker();
   void worker();
 
   uv_loop_t loop_;
@@ -133,7 +133,9 @@ class UvLoop final : public Scheduler {
   // True from before the loop sleeps until after it woke, and while it does not run: only then a post from elsewhere
   // costs a system call.
   std::atomic<bool> asleep_{true};
-  mutable std::atomic<std::int64_t> wall_offset_ns_;
+  // now(): the wall clock's lead over the steady one, and when, on the steady one, to measure it again.
+  mutable std::atomic<std::int64_t> wall_lead_ns_;
+  mutable std::atomic<std::int64_t> measure_at_ns_;
 
   std::mutex foreign_mutex_;
   std::vector<UniqueFunction<void()>> foreign_;  // guarded by foreign_mutex_

@@ -24,7 +24,7 @@ namespace {
 
 // Below this a body goes out in the same segment as its head. It is libcurl's own limit.
 constexpr std::size_t joined_body_size_max = 64 * 1024 - 1;
-constexpr long upload_buffer_size = 16 * 1024;   // libcurl's least; each live exchange with a larger body has one
+constexpr long upload_buffer_size = 64 * 1024;   // of a larger body, until the answer's head: see release_upload()
 constexpr long receive_buffer_size = 8 * 1024;   // each live exchange has one
 constexpr int writes_per_event_max = 16;         // of upload buffers to one socket, before others have their turn
 constexpr std::size_t spare_transfers_max = 64;  // kept for reuse, about 8 KB each
@@ -138,6 +138,9 @@ struct Transfer {
   std::string header_text;  // lines, each ended by NUL
   std::vector<curl_slist> header_lines;
 
+  bool asks_for_body{false};  // through on_read_body()
+  std::size_t body_size{0};
+
   // The answer.
   std::vector<HttpField> head;
   std::size_t head_size{0};
@@ -209,6 +212,7 @@ class CurlTransport final : public Transport {
   static std::size_t on_answer_body(char* data, std::size_t size, std::size_t count, void* transfer);
   static std::size_t on_read_body(char* out, std::size_t size, std::size_t count, void* transfer);
   static int on_rewind_body(void* transfer, curl_off_t offset, int origin);
+  static void release_upload(Transfer& transfer);
 
   // Sockets.
   Watch* find_watch(curl_socket_t socket);
@@ -376,6 +380,7 @@ void CurlTransport::recycle(Transfer& transfer) {
   taken->state = Transfer::State::starting;
   taken->url.clear();
   taken->body.clear();
+  taken->asks_for_body = false;
   taken->piece_index = 0;
   taken->piece_offset = 0;
   taken->joined_body = std::string();
@@ -443,6 +448,7 @@ void CurlTransport::prepare_body(Transfer& transfer, const std::string& method, 
   std::size_t size = 0;
   for (const auto& piece : body) size += piece->size();
   transfer.body = std::move(body);
+  transfer.body_size = size;
 
   CURL* easy = transfer.easy.get();
   const bool has_body = size > 0 || method == "POST" || method == "PUT" || method == "PATCH";
@@ -459,6 +465,7 @@ void CurlTransport::prepare_body(Transfer& transfer, const std::string& method, 
       for (const auto& piece : transfer.body) transfer.joined_body += *piece;
       bytes = transfer.joined_body.data();
     }
+    transfer.asks_for_body = bytes == nullptr;
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, bytes);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
@@ -714,6 +721,7 @@ std::size_t CurlTransport::on_head_line(char* data, std::size_t size, std::size_
     curl_easy_getinfo(transfer.easy.get(), CURLINFO_RESPONSE_CODE, &status);
     if (status / 100 != 1) {
       transfer.head_complete = true;
+      release_upload(transfer);
       transfer.sink->on_head(static_cast<int>(status), transfer.head);
       if (transfer.sink == nullptr) return 0;
     }
@@ -724,6 +732,16 @@ std::size_t CurlTransport::on_head_line(char* data, std::size_t size, std::size_
         {std::string(trim_blanks(line.substr(0, colon))), std::string(trim_blanks(line.substr(colon + 1)))});
   }
   return line.size();
+}
+
+// libcurl keeps an upload buffer until the exchange has ended, which for a streamed answer is long. Setting its size
+// frees it, or does nothing where libcurl has other buffers; the body that went through it has been sent by now, unless
+// the server answers early.
+void CurlTransport::release_upload(Transfer& transfer) {
+  curl_off_t sent = 0;
+  curl_easy_getinfo(transfer.easy.get(), CURLINFO_SIZE_UPLOAD_T, &sent);
+  if (!transfer.asks_for_body || sent != static_cast<curl_off_t>(transfer.body_size)) return;
+  curl_easy_setopt(transfer.easy.get(), CURLOPT_UPLOAD_BUFFERSIZE, upload_buffer_size);
 }
 
 std::size_t CurlTransport::on_answer_body(char* data, std::size_t size, std::size_t count, void* user) {
