@@ -33,6 +33,7 @@ constexpr std::size_t binary_prefix = 8'192;   // bytes in which a NUL says that
 constexpr std::size_t context_lines_max = 50;
 constexpr std::size_t batch_files_max = 32;    // files that one thread takes at a time
 constexpr std::size_t alternatives_max = 1'000;  // of `{a,b}` in a glob
+constexpr std::size_t literals_max = 8;        // looked for one after another: beyond a few, all at once is faster
 constexpr std::size_t threads_max = 4;         // unless asked for more
 constexpr std::size_t npos = std::string_view::npos;
 
@@ -41,8 +42,8 @@ constexpr std::size_t npos = std::string_view::npos;
 // What a look at a pattern's text tells about its matches. It needs to understand only the syntax that it draws
 // conclusions from; where it does not, it draws none.
 struct PatternFacts {
-  std::string literal;       // every match contains it; empty: none known
-  bool is_literal{false};    // and matches nothing else
+  std::vector<std::string> literals;  // every match contains one of them; empty: none known
+  bool is_literal{false};    // there is one, and what contains it matches
   bool whole_text{false};    // \A, \z, (?-m) or `$` within: depends on the line's ends, so lines are matched one by one
   bool newline{false};       // demands a line feed, which no line has
   std::string rewritten;     // with `$` also before the '\r' of a line end
@@ -54,9 +55,9 @@ class PatternScanner {
 
   PatternFacts scan() {
     while (at_ < pattern_.size()) step();
-    keep_run();
-    if (alternatives_) facts_.literal.clear();
-    facts_.is_literal = plain_ && !facts_.literal.empty();
+    end_branch();
+    if (unknown_ || facts_.literals.size() > literals_max) facts_.literals.clear();
+    facts_.is_literal = plain_ && facts_.literals.size() == 1;
     return std::move(facts_);
   }
 
@@ -69,7 +70,10 @@ class PatternScanner {
       case '[': end_run(), set(); break;
       case '(': end_run(), group(); break;
       case ')': end_run(), depth_ -= depth_ > 0 ? 1 : 0; break;
-      case '|': end_run(), alternatives_ = alternatives_ || depth_ == 0; break;
+      case '|':
+        end_run();
+        if (depth_ == 0) end_branch();
+        break;
       case '*':
       case '?': drop_last(), end_run(); break;
       case '{':
@@ -143,7 +147,7 @@ class PatternScanner {
     const std::size_t end = rest.find_first_of(rest.starts_with("?P<") ? ">" : ":)");
     const std::string_view flags = rest.substr(0, end);
     if (!rest.starts_with("?P<") && flags != "?") {
-      alternatives_ = true;  // with (?i), the text's letters may be others
+      unknown_ = true;  // with (?i), the text's letters may be others
       facts_.whole_text = facts_.whole_text || flags.find('m') != npos;
     }
     if (end == npos) {
@@ -179,16 +183,22 @@ class PatternScanner {
     keep_run();
   }
   void keep_run() {
-    if (run_.size() > facts_.literal.size()) facts_.literal = run_;
+    if (run_.size() > longest_.size()) longest_ = run_;
     run_.clear();
+  }
+  void end_branch() {
+    keep_run();
+    unknown_ = unknown_ || longest_.empty();
+    facts_.literals.push_back(std::exchange(longest_, {}));
   }
 
   std::string_view pattern_;
   std::size_t at_{0};
   std::size_t depth_{0};
   std::string run_;
-  bool plain_{true};          // nothing but literals so far
-  bool alternatives_{false};  // no literal is certain
+  std::string longest_;  // run of this branch of the outermost alternation
+  bool plain_{true};     // nothing but literals so far
+  bool unknown_{false};  // no literal is certain
   PatternFacts facts_;
 };
 
@@ -222,11 +232,14 @@ class Query {
     return std::unique_ptr<const Query>(std::move(query));
   }
 
-  // The start of the first line of `text` that matches, or npos. `text` begins at the start of a line.
-  [[nodiscard]] std::size_t find_line(std::string_view text) const {
-    std::size_t at = 0;
+  // Where each literal comes next in a text: what one search of it has found out for the following ones.
+  using Hits = std::vector<std::size_t>;
+  [[nodiscard]] Hits new_hits() const { return Hits(facts_.literals.size(), 0); }
+
+  // The start of the first line at or after `at` that matches, or npos. `at` is the start of a line.
+  [[nodiscard]] std::size_t find_line(std::string_view text, std::size_t at, Hits& hits) const {
     while (at < text.size()) {
-      at = candidate(text, at);
+      at = candidate(text, at, hits);
       if (at == npos) return npos;
       const std::size_t end = std::min(text.find('\n', at), text.size());
       if (confirm(text.substr(at, end - at))) return at;
@@ -239,18 +252,23 @@ class Query {
   Query() = default;
 
   // The start of a line at or after `at` that may match: none before it does.
-  [[nodiscard]] std::size_t candidate(std::string_view text, std::size_t at) const {
+  [[nodiscard]] std::size_t candidate(std::string_view text, std::size_t at, Hits& hits) const {
     std::size_t found = at;
-    if (!facts_.literal.empty()) {
-      const void* hit = ::memmem(text.data() + at, text.size() - at, facts_.literal.data(), facts_.literal.size());
-      if (hit == nullptr) return npos;
-      found = static_cast<std::size_t>(static_cast<const char*>(hit) - text.data());
+    if (!hits.empty()) {
+      for (std::size_t i = 0; i < hits.size(); ++i) {
+        if (hits[i] == npos || hits[i] > at) continue;
+        const std::string& literal = facts_.literals[i];
+        const void* hit = ::memmem(text.data() + at, text.size() - at, literal.data(), literal.size());
+        hits[i] = hit == nullptr ? npos : static_cast<std::size_t>(static_cast<const char*>(hit) - text.data());
+      }
+      found = *std::min_element(hits.begin(), hits.end());
+      if (found == npos) return npos;
     } else if (!facts_.whole_text) {
       // Without the last line feed, after which there is no other line.
       const std::size_t end = text.size() - (text.back() == '\n' ? 1 : 0);
       re2::StringPiece match;
-      const re2::StringPiece all(text.data(), end);
-      if (!text_->Match(all, at, end, re2::RE2::UNANCHORED, &match, 1)) return npos;
+      const re2::StringPiece rest(text.data() + at, end - at);
+      if (!text_->Match(rest, 0, rest.size(), re2::RE2::UNANCHORED, &match, 1)) return npos;
       found = static_cast<std::size_t>(match.data() - text.data());
     }
     const std::size_t newline = found == at ? npos : text.rfind('\n', found - 1);
@@ -262,7 +280,7 @@ class Query {
     if (facts_.is_literal) return true;
     if (line.ends_with('\r')) {
       line.remove_suffix(1);
-    } else if (facts_.literal.empty() && !facts_.whole_text) {
+    } else if (facts_.literals.empty() && !facts_.whole_text) {
       return true;
     }
     return re2::RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), *line_);
@@ -518,9 +536,10 @@ class FileSearcher {
 
   // Searches the lines [begin_, end). False: enough was found.
   bool search_block(std::size_t end) {
+    Query::Hits hits = query_.new_hits();
     while (begin_ < end) {
-      const std::size_t hit = query_.find_line(text().substr(begin_, end - begin_));
-      const std::size_t line = hit == npos ? end : begin_ + hit;
+      const std::size_t hit = query_.find_line(text().substr(0, end), begin_, hits);
+      const std::size_t line = std::min(hit, end);
       while (after_ > 0 && begin_ < line) --after_, emit_next(false);
       if (hit == npos) break;
       if (found_->matches > options_.matches_max) return false;  // one more is enough to know of more
