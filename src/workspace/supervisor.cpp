@@ -103,14 +103,19 @@ void send(int control, Report report) {
 struct Process {
   int pid;
   int parent;
+  int group;
   std::uint64_t started;  // clock ticks since boot: with the pid, a name that is never used again
   char state;             // as in proc(5)
-  enum class Kinship : unsigned char { unknown, stranger, descendant } kinship;
+  bool descendant;        // for certain
 };
 
 // Those above the limit are seen when the first are gone. Untouched pages of it cost nothing.
 constexpr int processes_max = 1 << 16;
 Process processes[processes_max];
+
+// One bit a pid, up to the largest that the kernel gives.
+constexpr int pid_max = 1 << 22;
+unsigned char strangers[pid_max / 8];
 
 class Descendants {
  public:
@@ -125,47 +130,62 @@ class Descendants {
     return size > 0 && to_int(link) == self_;
   }
 
-  // Sends `signal` to every descendant that lives, except those in one of `states`. How many got it.
+  // Which processes are none of ours is remembered from list to list, so that repeating one is quick and what keeps
+  // forking is caught. To be forgotten now and then: pids are used again.
+  void forget_strangers() {
+    for (int i = 0; i <= highest_stranger_ / 8; ++i) strangers[i] = 0;
+    highest_stranger_ = 0;
+  }
+
+  // Sends `signal` to every descendant that lives, except those in one of `states_spared`. How many got it.
+  //
+  // The kernel lists processes by pid, which sorts the table. (/proc/<pid>/task/*/children would be shorter, but is not
+  // in every kernel.) Each is signalled as soon as it is known for a descendant, before it can fork and go.
   int signal_all(int signal, const char* states_spared) {
-    list();
-    int signalled = 0;
-    for (int i = 0; i < count_; ++i) {
-      Process& process = processes[i];
-      if (!is_descendant(process) || process.state == 'Z' || process.state == 'X') continue;
-      bool spared = false;
-      for (const char* state = states_spared; *state; ++state) spared = spared || *state == process.state;
-      if (!spared && signal_one(process, signal)) ++signalled;
+    signal_ = signal;
+    states_spared_ = states_spared;
+    signalled_ = 0;
+    signalled_group_ = 0;
+    count_ = 0;
+    system_call(__NR_lseek, proc_, 0, 0 /* SEEK_SET */);
+    alignas(DirectoryEntry) char buffer[8192];
+    for (long size; (size = system_call(__NR_getdents64, proc_, address(buffer), sizeof buffer)) > 0;) {
+      for (long at = 0; at < size; at += reinterpret_cast<DirectoryEntry*>(buffer + at)->size) {
+        const char* name = reinterpret_cast<DirectoryEntry*>(buffer + at)->name;
+        if (!is_digit(*name) || count_ == processes_max) continue;
+        const auto pid = static_cast<int>(take_number(name));
+        if (!is_known_stranger(pid) && read(pid, processes[count_])) visit(processes[count_++]);
+      }
     }
-    return signalled;
+    for (bool found = true; found;) {  // a parent's pid can be the larger one
+      found = false;
+      for (int i = 0; i < count_; ++i) {
+        if (!processes[i].descendant && visit(processes[i])) found = true;
+      }
+    }
+    for (int i = 0; i < count_; ++i) {
+      const Process& process = processes[i];  // one whose parent is unknown may have become a child of ours
+      if (!process.descendant && (process.parent <= 1 || is_known_stranger(process.parent))) remember_stranger(process.pid);
+    }
+    return signalled_;
   }
 
  private:
-  // Every process there is. The kernel lists them by pid, so the table is sorted; /proc/<pid>/task/*/children would be
-  // shorter, but is not in every kernel.
-  void list() {
-    count_ = 0;
-    system_call(__NR_lseek, proc_, 0, 0 /* SEEK_SET */);
-    struct Entry {  // linux_dirent64
-      std::uint64_t inode;
-      std::int64_t offset;
-      unsigned short size;
-      unsigned char type;
-      char name[1];
-    };
-    alignas(Entry) char buffer[8192];
-    for (;;) {
-      const long size = system_call(__NR_getdents64, proc_, address(buffer), sizeof buffer);
-      if (size <= 0) return;
-      for (long at = 0; at < size; at += reinterpret_cast<Entry*>(buffer + at)->size) {
-        const char* name = reinterpret_cast<Entry*>(buffer + at)->name;
-        if (!is_digit(*name)) continue;
-        if (count_ == processes_max) return;
-        if (read(static_cast<int>(take_number(name)), processes[count_])) ++count_;
-      }
-    }
-  }
+  struct DirectoryEntry {  // linux_dirent64
+    std::uint64_t inode;
+    std::int64_t offset;
+    unsigned short size;
+    unsigned char type;
+    char name[1];
+  };
 
-  // /proc/<pid>/stat: "pid (name) state parent ...", the start time in field 22. The name may hold anything.
+  void remember_stranger(int pid) {
+    strangers[pid / 8] = static_cast<unsigned char>(strangers[pid / 8] | 1U << pid % 8);
+    if (pid > highest_stranger_) highest_stranger_ = pid;
+  }
+  static bool is_known_stranger(int pid) { return strangers[pid / 8] >> pid % 8 & 1; }
+
+  // /proc/<pid>/stat: "pid (name) state parent group ...", the start time in field 22. The name may hold anything.
   bool read(int pid, Process& process) const {
     char path[24];  // "<pid>/stat", written from its end
     char* start = path + sizeof path;
@@ -184,13 +204,14 @@ class Descendants {
     const char* at = text + size;
     while (at > text && *at != ')') --at;
     if (at == text || at[1] != ' ' || at[2] == '\0') return false;
-    process = {.pid = pid, .parent = 0, .started = 0, .state = at[2], .kinship = Process::Kinship::unknown};
+    process = {.pid = pid, .parent = 0, .group = 0, .started = 0, .state = at[2], .descendant = false};
     at += 3;
     for (int field = 4; *at == ' '; ++field) {
       ++at;
       if (*at == '-') ++at;
       const std::uint64_t number = take_number(at);
       if (field == 4) process.parent = static_cast<int>(number);
+      if (field == 5) process.group = static_cast<int>(number);
       if (field == 22) {
         process.started = number;
         return true;
@@ -199,7 +220,7 @@ class Descendants {
     return false;
   }
 
-  Process* find(int pid) const {
+  const Process* find(int pid) const {
     int first = 0;
     for (int last = count_; first < last;) {
       const int middle = first + (last - first) / 2;
@@ -213,43 +234,57 @@ class Descendants {
     return nullptr;
   }
 
-  // Walks up to an ancestor whose kinship is known, then down again: every process is decided once.
-  bool is_descendant(Process& process) const {
-    auto kinship = Process::Kinship::stranger;
-    Process* ancestor = &process;
-    for (int steps = 0; ancestor && steps < processes_max; ++steps) {
-      if (ancestor->kinship != Process::Kinship::unknown) {
-        kinship = ancestor->kinship;
-        break;
-      }
-      if (ancestor->pid == self_) break;
-      if (ancestor->parent == self_) {
-        kinship = Process::Kinship::descendant;
-        break;
-      }
-      ancestor = find(ancestor->parent);
+  // Signals the process if it is a descendant, and says so.
+  //
+  // While the table is filled, processes end and others get their pids; a stranger must never be taken for one of ours.
+  // A child of ours keeps its pid until we reap it. Of others, first their parent is known for a descendant, then they
+  // are seen to be its child, then the parent is seen to be the same still.
+  bool visit(Process& process) {
+    if (process.parent == self_) {
+      process.descendant = true;
+      if (is_wanted(process)) signal_child(process);
+      return true;
     }
-    for (Process* p = &process; p && p->kinship == Process::Kinship::unknown; p = find(p->parent)) {
-      p->kinship = kinship;
-      if (p == ancestor) break;
+    const Process* parent = find(process.parent);
+    if (!parent || !parent->descendant) return false;
+    const auto pidfd = static_cast<int>(system_call(__NR_pidfd_open, process.pid));
+    if (pidfd < 0) return false;
+    Process now;
+    Process parent_now;
+    process.descendant = read(process.pid, now) && now.started == process.started && now.parent == process.parent &&
+                         read(parent->pid, parent_now) && parent_now.started == parent->started;
+    if (process.descendant && is_wanted(process)) {
+      if (system_call(__NR_pidfd_send_signal, pidfd, signal_) == 0) ++signalled_;
     }
-    return process.kinship == Process::Kinship::descendant;
+    system_call(__NR_close, pidfd);
+    return process.descendant;
   }
 
-  // Through a pidfd, and only if that is still the process in the table: pids are used again.
-  bool signal_one(const Process& process, int signal) const {
-    const int pidfd = static_cast<int>(system_call(__NR_pidfd_open, process.pid));
-    if (pidfd < 0) return false;
-    Process current;
-    const bool same = read(process.pid, current) && current.started == process.started;
-    const bool sent = same && system_call(__NR_pidfd_send_signal, pidfd, signal) == 0;
-    system_call(__NR_close, pidfd);
-    return sent;
+  bool is_wanted(const Process& process) const {
+    for (const char* state = states_spared_; *state; ++state) {
+      if (*state == process.state) return false;
+    }
+    return process.state != 'Z' && process.state != 'X';
+  }
+
+  // The kernel stops or kills a group at one stroke, which no member escapes by forking. The group's number is as safe
+  // as the child's, and since the shell began a session of its own, nobody else is in a group of its descendants.
+  void signal_child(const Process& process) {
+    if (system_call(__NR_kill, process.pid, signal_) == 0) ++signalled_;
+    if (signal_ != SIGKILL && signal_ != SIGSTOP) return;  // handlers shall see the others once
+    if (process.group <= 1 || process.group == self_ || process.group == signalled_group_) return;
+    signalled_group_ = process.group;
+    system_call(__NR_kill, -process.group, signal_);
   }
 
   int self_{0};
   int proc_{-1};
   int count_{0};
+  int highest_stranger_{0};
+  int signal_{0};
+  const char* states_spared_{""};
+  int signalled_{0};
+  int signalled_group_{0};  // the last, since neighbours often share one
 };
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -324,6 +359,7 @@ class Supervisor {
     // The engine must see the end of its pipe, and a file system its last user.
     system_call(__NR_close, fds.output);
     system_call(__NR_close, fds.directory);
+    clear_arguments(arguments, environment);
 
     while (reap()) {
       if (!killing_ && deadline_ >= 0 && now_ms() >= deadline_) start_killing();
@@ -334,6 +370,17 @@ class Supervisor {
   }
 
  private:
+  // `pkill -9 -f server` in a command is meant for the server, not for a supervisor that has the word in its arguments.
+  // They lie in memory in this order, ended by the environment.
+  static void clear_arguments(char** arguments, char** environment) {
+    char** last = arguments;
+    while (last[1]) ++last;
+    if (environment[0]) last = environment;
+    while (last[1]) ++last;
+    for (volatile char* at = arguments[0]; at < *last; ++at) *at = '\0';
+    for (volatile char* at = *last; *at; ++at) *at = '\0';
+  }
+
   // An engine that dies closes its control socket, unless a child it forked still holds it: so its process is watched
   // as well.
   int prepare(const Descriptors& fds, int engine) {
@@ -378,12 +425,13 @@ class Supervisor {
   void wait() {
     std::int64_t timeout = -1;
     if (killing_) {
-      timeout = 20;  // a dying child interrupts it
+      timeout = round_ms;
     } else if (deadline_ >= 0) {
       timeout = deadline_ - now_ms();
       if (timeout < 0) timeout = 0;
     }
-    pollfd watched[] = {{children_, POLLIN, 0}, {killing_ ? -1 : control_, POLLIN, 0}, {killing_ ? -1 : engine_, POLLIN, 0}};
+    pollfd watched[] = {
+        {children_, POLLIN, 0}, {killing_ ? -1 : control_, POLLIN, 0}, {killing_ ? -1 : engine_, POLLIN, 0}};
     timespec limit{timeout / 1000, timeout % 1000 * 1'000'000};
     if (system_call(__NR_ppoll, address(watched), 3, timeout < 0 ? 0 : address(&limit)) <= 0) return;
     if (watched[0].revents) {
@@ -402,28 +450,37 @@ class Supervisor {
     const std::int64_t deadline = now_ms() + request.grace_ms;
     if (deadline_ < 0 || deadline < deadline_) deadline_ = deadline;
     if (request.grace_ms <= 0) return;
+    descendants_.forget_strangers();
     descendants_.signal_all(SIGTERM, "");
     descendants_.signal_all(SIGCONT, "");  // a stopped process does not notice a SIGTERM
   }
 
+  // The shell's process group first: as a rule that is all there is, and saves reading the whole of /proc. The number
+  // is surely the group's as long as the shell is not reaped.
   void start_killing() {
+    if (shell_ > 0) system_call(__NR_kill, -shell_, SIGKILL);
     killing_ = true;
+    next_round_ = now_ms() + (shell_ > 0 ? round_ms : 0);
     stuck_ = now_ms() + stuck_ms_max;
   }
 
-  // One round. A process that was sent SIGKILL forks no more, and its orphans become children of ours, so rounds
-  // converge; but killing makes room for a fork bomb that has reached the limit of processes. When the first rounds
-  // were not enough, everything is therefore stopped before any of it is killed.
+  // One round. What was sent SIGKILL forks no more, and its orphans become children of ours, so rounds converge. But
+  // killing makes room for a fork bomb at its limit of processes: when one round was not enough, everything is stopped
+  // before any of it is killed.
   void kill_descendants() {
-    if (++rounds_ > 2) {
+    if (now_ms() < next_round_) return;
+    descendants_.forget_strangers();
+    if (++rounds_ > 1) {
       for (int pass = 0; pass < 32 && descendants_.signal_all(SIGSTOP, "TtD") > 0; ++pass) {
       }
     }
     descendants_.signal_all(SIGKILL, "");
+    next_round_ = now_ms() + round_ms;
     // Stuck in the kernel, or another user's: nothing more can be done, and the engine is waiting.
     if (now_ms() >= stuck_) exit_now(1);
   }
 
+  static constexpr std::int64_t round_ms = 3;         // for what was killed to die
   static constexpr std::int64_t stuck_ms_max = 2000;  // without any child that ends
 
   Descendants descendants_;
@@ -434,6 +491,7 @@ class Supervisor {
   bool killing_{false};
   int rounds_{0};
   std::int64_t deadline_{-1};  // killing starts; -1 is never
+  std::int64_t next_round_{0};
   std::int64_t stuck_{0};
 };
 
@@ -452,9 +510,9 @@ extern "C" [[noreturn]] void joey_supervisor_main(long* stack) {
 }  // namespace joey::supervisor
 
 #if defined(__x86_64__)
-asm(".globl _start\n_start:\n xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call joey_supervisor_main\n");
+asm(".text\n.globl _start\n_start:\n xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call joey_supervisor_main\n");
 #elif defined(__aarch64__)
-asm(".globl _start\n_start:\n mov x29, #0\n mov x0, sp\n bl joey_supervisor_main\n");
+asm(".text\n.globl _start\n_start:\n mov x29, #0\n mov x0, sp\n bl joey_supervisor_main\n");
 #endif
 
 // The compiler calls these for copies of structures.

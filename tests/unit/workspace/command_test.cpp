@@ -404,14 +404,13 @@ TEST_CASE_FIXTURE(Fixture, "what ignores SIGTERM is killed after the grace") {
   const std::string sleep = unique_sleep();
   Recorder recorder;
   const auto command = start("trap '' TERM; (setsid sleep " + sleep + " &); echo up; sleep " + sleep, recorder);
-  CHECK(loop.run_until([&] { return recorder.output == "up\n" && count_processes(sleep) >= 3; }));
+  CHECK(loop.run_until([&] { return recorder.output == "up\n" && count_processes(sleep) >= 2; }));
   const auto begin = Clock::now();
   command->terminate(300ms);
   loop.run_for(150ms);
   CHECK(!recorder.exit);
   CHECK(loop.run_until([&] { return recorder.ended; }));
   CHECK(since(begin) >= 300ms);
-  CHECK(since(begin) < 2s);
   CHECK(recorder.exit->signal == SIGKILL);
   CHECK(count_processes(sleep) == 0);
 }
@@ -422,15 +421,15 @@ TEST_CASE_FIXTURE(Fixture, "a grace of zero kills at once") {
   const auto begin = Clock::now();
   command->terminate(0ms);
   CHECK(loop.run_until([&] { return recorder.ended; }));
-  CHECK(since(begin) < 1s);
+  CHECK(since(begin) < 5s);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a background child that holds the output delays the end, not the exit") {
   const auto begin = Clock::now();
   Recorder recorder;
-  const auto command = start("(sleep 0.6; echo late) & echo soon; exit 5", recorder);
+  const auto command = start("(sleep 2; echo late) & echo soon; exit 5", recorder);
   CHECK(loop.run_until([&] { return recorder.exit.has_value(); }));
-  CHECK(since(begin) < 400ms);
+  CHECK(since(begin) < 1500ms);
   CHECK(recorder.exit->code == 5);
   CHECK(recorder.output == "soon\n");
   CHECK(!recorder.ended);
@@ -442,12 +441,12 @@ TEST_CASE_FIXTURE(Fixture, "destroying a command ends its daemons, stopped and o
   const std::string sleep = unique_sleep();
   Recorder recorder;
   auto command = start("setsid sleep " + sleep + " & (setsid sh -c 'sleep " + sleep + " & exit' &); "
-                       "sh -c 'kill -STOP $$; : " + sleep + "' & exit 0", recorder);
-  CHECK(loop.run_until([&] { return recorder.exit.has_value() && count_processes(sleep) >= 4; }));
+                       "setsid sh -c 'kill -STOP $$; : " + sleep + "' & exit 0", recorder);
+  CHECK(loop.run_until([&] { return recorder.exit.has_value() && count_processes(sleep) >= 3; }));
   CHECK(!recorder.ended);
   command = nullptr;
-  CHECK(wait_for([&] { return count_processes(sleep) == 0; }, 1s));
-  CHECK(wait_for([] { return count_children() == 0; }, 1s));
+  CHECK(wait_for([&] { return count_processes(sleep) == 0; }, 5s));
+  CHECK(wait_for([] { return count_children() == 0; }, 5s));
   CHECK(!recorder.ended);
 }
 
@@ -463,30 +462,37 @@ TEST_CASE_FIXTURE(Fixture, "a command may be destroyed inside any call to its si
     CHECK(loop.run_until([&] { return command == nullptr; }));
     loop.run_for(20ms);
     CHECK(recorder.ended == at_end);
-    CHECK(wait_for([] { return count_children() == 0; }, 1s));
+    CHECK(wait_for([] { return count_children() == 0; }, 5s));
   }
 }
 
 TEST_CASE_FIXTURE(Fixture, "processes that keep forking and dying are caught") {
   const std::string marker = unique_sleep();
-  Recorder recorder;
-  // 40 processes, each of which is replaced by an orphan of its own, at most 3,000 times.
-  auto command = start("export N=3000 S='N=$((N-1)); [ $N -gt 0 ] || exit; export N; sh -c \"$S\" " + marker +
-                       " &'; i=0; while [ $i -lt 40 ]; do sh -c \"$S\" " + marker + " & i=$((i+1)); done; exit 0",
-                       recorder);
-  CHECK(loop.run_until([&] { return recorder.exit.has_value(); }));
-  loop.run_for(50ms);
-  CHECK(!recorder.ended);
-  const auto begin = Clock::now();
-  SUBCASE("by destroying the command") { command = nullptr; }
-  SUBCASE("by terminating it") {
-    command->terminate(0ms);
-    CHECK(loop.run_until([&] { return recorder.ended; }));
+  // Processes each of which is replaced by an orphan of its own, a limited number of times.
+  std::string hop = "sh -c";
+  SUBCASE("in one process group") {}
+  SUBCASE("each in a session of its own") { hop = "setsid sh -c"; }
+  const auto text = fmt::format(
+      "export N=400 S='N=$((N-1)); [ $N -gt 0 ] || exit; export N; {0} \"$S\" {1} &'; "
+      "i=0; while [ $i -lt 20 ]; do {0} \"$S\" {1} & i=$((i+1)); done; exit 0", hop, marker);
+  for (const bool destroy : {true, false}) {
+    Recorder recorder;
+    auto command = start(text, recorder);
+    CHECK(loop.run_until([&] { return recorder.exit.has_value(); }));
+    loop.run_for(20ms);
+    CHECK(!recorder.ended);
+    const auto begin = Clock::now();
+    if (destroy) {
+      command = nullptr;
+    } else {
+      command->terminate(0ms);
+      CHECK(loop.run_until([&] { return recorder.ended; }));
+    }
+    CHECK(wait_for([&] { return count_processes(marker) == 0 && count_children() == 0; }, 10s));
+    MESSAGE(hop << ": caught after " << since(begin).count() << " ms");
+    std::this_thread::sleep_for(50ms);
+    CHECK(count_processes(marker) == 0);
   }
-  CHECK(wait_for([&] { return count_processes(marker) == 0 && count_children() == 0; }, 10s));
-  MESSAGE("caught after " << since(begin).count() << " ms");
-  std::this_thread::sleep_for(50ms);
-  CHECK(count_processes(marker) == 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a tree of processes at its limit is ended") {
@@ -528,32 +534,39 @@ TEST_CASE("nothing of a command outlives an engine that is killed") {
   char byte;
   CHECK(::read(ready[0], &byte, 1) == 1);
   ::close(ready[0]);
-  CHECK(wait_for([&] { return count_processes(sleep) >= 4; }, 5s));
+  CHECK(wait_for([&] { return count_processes(sleep) >= 3; }, 5s));
   ::kill(engine, SIGKILL);
   ::waitpid(engine, nullptr, 0);
-  CHECK(wait_for([&] { return count_processes(sleep) == 0; }, 1s));
+  CHECK(wait_for([&] { return count_processes(sleep) == 0; }, 5s));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a command that kills its supervisor loses its shell, and ends") {
   Recorder recorder;
   const auto command = start("echo up; kill -9 $PPID; sleep 100", recorder);
-  CHECK(loop.run_until([&] { return recorder.ended; }, 2s));
+  CHECK(loop.run_until([&] { return recorder.ended; }));
   CHECK(recorder.output == "up\n");
   CHECK(recorder.exit->signal == SIGKILL);
   CHECK(count_children() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a command that kills by arguments does not hit its supervisor") {
+  const auto output = run("sleep 0.1; cat /proc/$PPID/cmdline /proc/$PPID/environ").output;
+  CHECK(output.starts_with("joey-supervisor"));
+  CHECK(output.find("sleep") == output.npos);
+  CHECK(output.find("PATH") == output.npos);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a command that stops its supervisor can still be ended") {
   const std::string sleep = unique_sleep();
   Recorder recorder;
   auto command = start("kill -STOP $PPID; echo up; sleep " + sleep, recorder);
-  CHECK(loop.run_until([&] { return recorder.output == "up\n" && count_processes(sleep) >= 2; }));
+  CHECK(loop.run_until([&] { return recorder.output == "up\n" && count_processes(sleep) >= 1; }));
   SUBCASE("by terminating it") {
     command->terminate(100ms);
-    CHECK(loop.run_until([&] { return recorder.ended; }, 2s));
+    CHECK(loop.run_until([&] { return recorder.ended; }));
   }
   SUBCASE("by destroying it") { command = nullptr; }
-  CHECK(wait_for([&] { return count_processes(sleep) == 0; }, 1s));
+  CHECK(wait_for([&] { return count_processes(sleep) == 0; }, 5s));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a host that reaps every child does not disturb its commands") {
