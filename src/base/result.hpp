@@ -25,6 +25,7 @@ enum class ErrorCode : std::int32_t {
   out_of_memory = -12,
   internal = -13,  // a defect of joey
   busy = -14,      // another engine owns it now
+  misuse = -15,    // a call that waits, made where it cannot
 };
 
 // One line for a person: what was wrong, the offending value, where. Holds no secret and no prompt.

@@ -128,6 +128,7 @@ class AnthropicDecoder final : public EventDecoder {
   Outcome on_body(dom::object body, StreamSink& sink) override;
 
   void on_message(dom::object message);
+  void read_stop(dom::object from);
   Outcome on_block_start(dom::object event, StreamSink& sink);
   Outcome on_block_delta(dom::object event, StreamSink& sink);
   Outcome on_block_stop(dom::object event, StreamSink& sink);
@@ -149,7 +150,7 @@ Outcome AnthropicDecoder::on_event(dom::object event, StreamSink& sink) {
   } else if (type == "message_delta") {
     if (const auto usage = object_at(event, "usage")) read_usage(*usage, builder_.reply().usage);
     if (const auto delta = object_at(event, "delta")) {
-      if (const auto reason = text_at(*delta, "stop_reason"); !reason.empty()) builder_.reply().stop = stop_reason(reason);
+      read_stop(*delta);
     }
   } else if (type == "message_stop") {
     while (!open_.empty()) {
@@ -165,7 +166,12 @@ Outcome AnthropicDecoder::on_event(dom::object event, StreamSink& sink) {
 void AnthropicDecoder::on_message(dom::object message) {
   builder_.reply().model = text_at(message, "model").substr(0, 256);
   if (const auto usage = object_at(message, "usage")) read_usage(*usage, builder_.reply().usage);
-  if (const auto reason = text_at(message, "stop_reason"); !reason.empty()) builder_.reply().stop = stop_reason(reason);
+  read_stop(message);
+}
+
+void AnthropicDecoder::read_stop(dom::object from) {
+  const std::string_view reason = text_at(from, "stop_reason");
+  if (!reason.empty()) builder_.reply().stop = stop_reason(reason);
 }
 
 Outcome AnthropicDecoder::on_block_start(dom::object event, StreamSink& sink) {
@@ -211,7 +217,9 @@ Outcome AnthropicDecoder::on_block_delta(dom::object event, StreamSink& sink) {
   const auto delta = object_at(event, "delta");
   if (block == open_.end() || !delta) return {};
   const std::string_view type = text_at(*delta, "type");
-  if (block->kind == Kind::text && type == "text_delta") return builder_.text_at(block->at, text_at(*delta, "text"), sink);
+  if (block->kind == Kind::text && type == "text_delta") {
+    return builder_.text_at(block->at, text_at(*delta, "text"), sink);
+  }
   if (block->kind == Kind::thinking && type == "thinking_delta") {
     return builder_.reasoning_at(block->at, text_at(*delta, "thinking"), sink);
   }
@@ -304,7 +312,9 @@ class Anthropic final : public Provider {
 
   Endpoint endpoint(std::string_view base_url) const override {
     return {wire_url(base_url.empty() ? vendor_url : base_url, "/v1", "/messages"),
-            {{"content-type", "application/json"}, {"accept", "text/event-stream"}, {"anthropic-version", "2023-06-01"}}};
+            {{"content-type", "application/json"},
+             {"accept", "text/event-stream"},
+             {"anthropic-version", "2023-06-01"}}};
   }
 
   HttpHeader key_header(std::string_view key) const override { return {"x-api-key", std::string(key)}; }

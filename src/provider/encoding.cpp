@@ -8,10 +8,12 @@
 namespace joey {
 
 std::string wire_tool_name(std::string_view name) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
   std::string out(name.substr(0, 64));
   for (char& c : out) {
-    const bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-    if (!fits) c = '_';
+    if (!fits(c)) c = '_';
   }
   return out.empty() ? "unnamed" : out;
 }
@@ -21,7 +23,9 @@ std::string wire_parameters(const ToolSpec& tool) {
   return schema.empty() ? R"({"type":"object","properties":{}})" : schema;
 }
 
-std::string_view wire_arguments(const ToolCall& call) { return call.arguments.empty() ? std::string_view("{}") : call.arguments; }
+std::string_view wire_arguments(const ToolCall& call) {
+  return call.arguments.empty() ? std::string_view("{}") : std::string_view(call.arguments);
+}
 
 bool says_something(std::string_view text) { return !trim(text).empty(); }
 

@@ -47,8 +47,8 @@ bool says(std::string_view text, const std::array<std::string_view, N>& signs) {
 // --- words -----------------------------------------------------------------------------------------------------------
 
 bool is_key_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '*' ||
-         c == '.';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+         c == '*' || c == '.';
 }
 
 // Vendors quote the key that they refuse, more or less masked: none of it may reach a log.
@@ -275,9 +275,11 @@ std::optional<std::chrono::sys_seconds> as_date(std::string_view text) {
     return std::from_chars(text.data() + from, end, number).ptr == end ? number : -1;
   };
   const std::size_t month = months.find(text.substr(8, 3));
-  const int day = digits(5, 2), year = digits(12, 4), hour = digits(17, 2), minute = digits(20, 2), second = digits(23, 2);
+  const int day = digits(5, 2), year = digits(12, 4);
+  const int hour = digits(17, 2), minute = digits(20, 2), second = digits(23, 2);
   if (month == months.npos || month % 3 != 0 || day < 1 || year < 0 || hour < 0 || minute < 0 || second < 0) return {};
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
+  const std::chrono::year_month_day date{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
                                          std::chrono::day(static_cast<unsigned>(day))};
   if (!date.ok()) return std::nullopt;
   return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
@@ -285,7 +287,8 @@ std::optional<std::chrono::sys_seconds> as_date(std::string_view text) {
 }
 
 std::string_view header(std::span<const HttpHeader> headers, std::string_view name) {
-  const auto found = std::find_if(headers.begin(), headers.end(), [&](const auto& h) { return same_name(h.name, name); });
+  const auto is_it = [&](const HttpHeader& h) { return same_name(h.name, name); };
+  const auto found = std::find_if(headers.begin(), headers.end(), is_it);
   return found == headers.end() ? std::string_view() : trim(found->value);
 }
 

@@ -1,4 +1,4 @@
-// What a provider's complaint means: one reading for every vendor, because their shapes differ less than their servers do.
+// What a provider's complaint means: one reading for all vendors, whose shapes differ less than their servers do.
 #pragma once
 
 #include <simdjson.h>

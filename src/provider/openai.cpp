@@ -21,7 +21,7 @@ struct Dialect {
   std::string_view name;
   bool stream_options;   // sends usage only when asked to; Mistral sends it always, and refuses to be asked
   bool reasoning_back;   // refuses a conversation whose tool calls come back without their reasoning
-  bool text_in_results;  // refuses a user message, or forgets its reasoning, after tool results: text joins the last one
+  bool text_in_results;  // refuses a user message after tool results, or forgets why it called: text joins the last
   bool cache_control;    // passes Anthropic's breakpoint on
 };
 
@@ -90,14 +90,14 @@ void write_assistant(JsonWriter& json, const Message& message, const Dialect& di
 // goes as a string, which every server understands.
 void write_user(JsonWriter& json, const Message& message, bool with_text) {
   std::string text;
-  bool has_images = false;
+  bool has_images = false, has_results = false;
   for (const Block& block : message.blocks) {
     const auto* said = std::get_if<Text>(&block);
     if (said && with_text && says_something(said->text)) text += (text.empty() ? "" : "\n\n") + said->text;
     const auto* result = std::get_if<ToolResult>(&block);
     has_images |= std::holds_alternative<Image>(block) || (result && !result->images.empty());
+    has_results |= result != nullptr;
   }
-  const bool has_results = !message.blocks.empty() && std::holds_alternative<ToolResult>(message.blocks.front());
   if (!has_images && text.empty() && has_results) return;
   json.begin_object().field("role", "user").key("content");
   if (!has_images) {
@@ -189,6 +189,7 @@ class OpenAiDecoder final : public EventDecoder {
  private:
   Outcome on_event(dom::object event, StreamSink& sink) override;
   Outcome on_body(dom::object body, StreamSink& sink) override;
+  void on_end(StreamSink& sink) override;
   // Many servers close the connection instead of sending [DONE].
   bool may_end() const override { return finished_; }
 
@@ -246,6 +247,12 @@ Outcome OpenAiDecoder::on_body(dom::object body, StreamSink& sink) {
   finished_ = true;
   close_calls(sink);
   return {};
+}
+
+void OpenAiDecoder::on_end(StreamSink& sink) {
+  if (finished_) return;
+  builder_.reply().stop = refused_ ? StopReason::refusal : StopReason::end_turn;
+  close_calls(sink);
 }
 
 Outcome OpenAiDecoder::on_choice(dom::object choice, StreamSink& sink) {
@@ -348,8 +355,8 @@ Outcome OpenAiDecoder::on_call(dom::object call, StreamSink& sink) {
   return arguments.is_object() ? builder_.arguments(number, simdjson::minify(arguments), sink) : Outcome();
 }
 
-// The call that a fragment continues; builder_.calls() when it starts one. Servers agree on little here: the index may be
-// missing or always 0, the id may be missing, empty or repeated.
+// The call that a fragment continues; builder_.calls() when it starts one. Servers agree on little here: the index may
+// be missing or always 0, the id may be missing, empty or repeated.
 std::size_t OpenAiDecoder::find_call(std::optional<std::int64_t> index, std::string_view id, std::string_view name) {
   const std::size_t none = builder_.calls();
   std::size_t found = none;
@@ -402,8 +409,9 @@ class OpenAi final : public Provider {
     if (!prompt.tools.empty()) {
       json.key("tools").begin_array();
       for (const ToolSpec& tool : prompt.tools) {
-        json.begin_object().field("type", "function").key("function").begin_object().field("name", tool.name);
-        json.field("description", tool.description).key("parameters").raw(wire_parameters(tool)).end_object().end_object();
+        json.begin_object().field("type", "function").key("function").begin_object();
+        json.field("name", tool.name).field("description", tool.description);
+        json.key("parameters").raw(wire_parameters(tool)).end_object().end_object();
       }
       json.end_array();
     }
@@ -449,7 +457,8 @@ class OpenAi final : public Provider {
 }  // namespace
 
 std::shared_ptr<const Provider> make_openai(std::string_view dialect) {
-  const auto found = std::find_if(dialects.begin(), dialects.end(), [&](const Dialect& d) { return d.name == dialect; });
+  const auto is_it = [&](const Dialect& d) { return d.name == dialect; };
+  const auto found = std::find_if(dialects.begin(), dialects.end(), is_it);
   return found == dialects.end() ? nullptr : std::make_shared<OpenAi>(*found);
 }
 

@@ -17,7 +17,7 @@ constexpr std::array<ProviderPreset, 18> presets{{
     {"deepseek", "deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", "deepseek-v4-pro"},
     {"moonshot", "deepseek", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", "kimi-k3"},
     {"mistral", "mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "mistral-large-latest"},
-    {"xai", "openai", "https://api.x.ai/v1", "XAI_API_KEY", "grok-4.5"},
+    {"xai", "openai", "https://api.x.ai/v1", "XAI_API_KEY", "grok-4.7"},
     {"groq", "openai", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "openai/gpt-oss-120b"},
     {"together", "openai", "https://api.together.xyz/v1", "TOGETHER_API_KEY", ""},
     {"fireworks", "openai", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", ""},
@@ -37,7 +37,8 @@ constexpr std::array<ProviderPreset, 18> presets{{
 std::span<const ProviderPreset> provider_presets() { return presets; }
 
 const ProviderPreset* find_provider_preset(std::string_view name) {
-  const auto found = std::find_if(presets.begin(), presets.end(), [&](const auto& preset) { return preset.name == name; });
+  const auto is_it = [&](const ProviderPreset& preset) { return preset.name == name; };
+  const auto found = std::find_if(presets.begin(), presets.end(), is_it);
   return found == presets.end() ? nullptr : &*found;
 }
 

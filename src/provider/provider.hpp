@@ -49,8 +49,8 @@ class StreamSink {
   virtual ~StreamSink() = default;
   virtual void on_text(std::string_view fragment) = 0;
   virtual void on_reasoning(std::string_view fragment) = 0;
-  // A fragment of the arguments of the answer's call number `index`; `name` is complete. The first fragment of a call is
-  // empty: it announces the call.
+  // A fragment of the arguments of the answer's call number `index`; `name` is complete. The first fragment of a call
+  // is empty: it announces the call.
   virtual void on_tool_arguments(std::size_t index, std::string_view name, std::string_view fragment) = 0;
   // Call number `index` is complete: a tool that only reads may start before the answer ends. Comes once a call, but
   // not from a server that does not stream.
@@ -85,7 +85,7 @@ class Provider {
  public:
   virtual ~Provider() = default;
 
-  // Of the wire protocol or its dialect, as make_provider() takes it: "anthropic", "openai". What Message::provider says.
+  // Of the wire protocol or its dialect, as make_provider() takes it; what Message::provider says.
   [[nodiscard]] virtual std::string_view name() const = 0;
 
   // The body of a request is encode_head + for each message encode_message + encode_tail, with one message at least.
@@ -145,8 +145,8 @@ struct ModelInfo {
   LongPrompt long_prompt{};
 };
 
-// Never fails: an unknown model gets the defaults above and no prices. A vendor before the name ("anthropic/...") and the
-// vendor's way of writing it do not matter.
+// Never fails: an unknown model gets the defaults above and no prices. A vendor before the name ("anthropic/...") and
+// that vendor's way of writing it do not matter.
 [[nodiscard]] ModelInfo model_info(std::string_view model);
 
 [[nodiscard]] double price_usd(const ModelInfo& info, const Usage& usage);

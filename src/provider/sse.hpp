@@ -19,8 +19,8 @@ struct SseEvent {
 //   parser.feed(bytes);
 //   while (auto event = parser.next()) use(*event);
 //
-// Lines end in LF, CRLF or CR; a byte order mark and comments are skipped; `id:` and `retry:` are ignored. An event that
-// lies within one piece and has one data line is not copied.
+// Lines end in LF, CRLF or CR; a byte order mark and comments are skipped; `id:` and `retry:` are ignored. An event
+// that lies within one piece and has one data line is not copied.
 class SseParser {
  public:
   explicit SseParser(std::size_t event_bytes_max) : event_bytes_max_(event_bytes_max) {}

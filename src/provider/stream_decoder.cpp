@@ -28,6 +28,32 @@ class Unseen final : public StreamSink {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
+// The code unit of the escape \uXXXX that `json` starts with; 0 when it starts with none.
+unsigned escaped_unit(std::string_view json) {
+  unsigned unit = 0;
+  if (json.size() < 6 || !json.starts_with("\\u")) return 0;
+  return std::from_chars(json.data() + 2, json.data() + 6, unit, 16).ptr == json.data() + 6 ? unit : 0;
+}
+
+// `json` with each half of a surrogate pair that lacks its other half replaced: a server that escapes what it streams
+// may cut a character in two.
+std::string without_lone_surrogates(std::string_view json) {
+  std::string out(json);
+  for (std::size_t i = 0; i + 1 < out.size(); ++i) {
+    if (out[i] != '\\') continue;
+    const unsigned unit = escaped_unit(std::string_view(out).substr(i));
+    const unsigned next = unit >> 10 == 0x36 ? escaped_unit(std::string_view(out).substr(i + 6)) : 0;
+    if (unit >> 10 == 0x36 && next >> 10 == 0x37) {
+      i += 11;
+    } else if (unit >> 11 == 0x1B) {
+      out.replace(i + 2, 4, "fffd");
+    } else {
+      ++i;  // whatever is escaped
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 // --- fields ----------------------------------------------------------------------------------------------------------
@@ -66,12 +92,16 @@ std::optional<dom::element> JsonReader::read(std::string_view text, std::size_t 
   dom::element root;
   const simdjson::error_code error = parse(text, slack, root);
   if (error == simdjson::SUCCESS) return root;
-  if (error != simdjson::UTF8_ERROR || parse(to_utf8(text), 0, root) != simdjson::SUCCESS) return std::nullopt;
+  // Text that is damaged is better than an answer lost.
+  if (error != simdjson::UTF8_ERROR && error != simdjson::STRING_ERROR) return std::nullopt;
+  const std::string repaired = error == simdjson::UTF8_ERROR ? to_utf8(text) : without_lone_surrogates(text);
+  if (parse(repaired, 0, root) != simdjson::SUCCESS) return std::nullopt;
   return root;
 }
 
 simdjson::error_code JsonReader::parse(std::string_view text, std::size_t slack, dom::element& root) {
-  const std::size_t capacity = std::bit_ceil(std::max<std::size_t>(text.size(), 1024));
+  const std::size_t capacity =
+      text.size() < kept_bytes_max ? std::bit_ceil(std::max<std::size_t>(text.size(), 1024)) : text.size();
   if (parser_.capacity() > kept_bytes_max && capacity <= kept_bytes_max) {
     parser_ = dom::parser();
     padded_ = std::string();
@@ -94,7 +124,8 @@ simdjson::error_code JsonReader::parse(std::string_view text, std::size_t slack,
 Outcome ReplyBuilder::charge(std::size_t bytes) {
   bytes_ += bytes;
   if (bytes_ <= limits_.reply_bytes_max) return {};
-  return tl::unexpected(malformed_answer(fmt::format("is larger than {} bytes (reply_bytes_max)", limits_.reply_bytes_max)));
+  return tl::unexpected(
+      malformed_answer(fmt::format("is larger than {} bytes (reply_bytes_max)", limits_.reply_bytes_max)));
 }
 
 Outcome ReplyBuilder::open(Block block) {
@@ -222,6 +253,7 @@ Outcome EventDecoder::decode(const SseEvent& event, StreamSink& sink) {
   if (text.empty()) return {};
   if (text == "[DONE]") {
     done_ = true;
+    on_end(sink);
     return {};
   }
   const auto root = json_.read(event.data, event.slack);
@@ -241,7 +273,8 @@ tl::expected<Reply, ModelError> EventDecoder::finish() {
 Outcome EventDecoder::decode_rest() {
   Unseen unseen;
   if (form_ == Form::page) {
-    return tl::unexpected(ModelError{ModelErrorClass::not_found, "the server answered with a web page; check the base URL"});
+    return tl::unexpected(
+        ModelError{ModelErrorClass::not_found, "the server answered with a web page; check the base URL"});
   }
   if (form_ == Form::body) {
     const auto root = json_.read(body_, 0);
@@ -254,6 +287,7 @@ Outcome EventDecoder::decode_rest() {
       dom::object object;
       if (text == "[DONE]") {
         done_ = true;
+        on_end(unseen);
       } else if (const auto root = json_.read(text, 0); root && root->get(object) == simdjson::SUCCESS) {
         if (auto outcome = on_event(object, unseen); !outcome) return outcome;
       }

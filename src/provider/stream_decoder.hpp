@@ -1,4 +1,4 @@
-// What the decoders of all wires share: events out of bytes, JSON out of events, a Reply out of fragments, and the limits.
+// What the decoders of all wires share: events out of bytes, JSON out of events, a Reply out of fragments, the limits.
 #pragma once
 
 #include <simdjson.h>
@@ -84,7 +84,8 @@ class ReplyBuilder {
 // says.
 class EventDecoder : public StreamDecoder {
  public:
-  explicit EventDecoder(const DecodeLimits& limits) : builder_(limits), limits_(limits), parser_(limits.event_bytes_max) {}
+  explicit EventDecoder(const DecodeLimits& limits)
+      : builder_(limits), limits_(limits), parser_(limits.event_bytes_max) {}
 
   [[nodiscard]] Outcome feed(std::string_view bytes, StreamSink& sink) final;
   [[nodiscard]] bool done() const final { return done_; }
@@ -94,6 +95,8 @@ class EventDecoder : public StreamDecoder {
   // One event of the stream, or the whole of an answer that was not streamed.
   [[nodiscard]] virtual Outcome on_event(simdjson::dom::object event, StreamSink& sink) = 0;
   [[nodiscard]] virtual Outcome on_body(simdjson::dom::object body, StreamSink& sink) = 0;
+  // "[DONE]" came.
+  virtual void on_end(StreamSink& /*sink*/) {}
   // Whether an answer that ends here is whole, though the format's own end was not seen.
   [[nodiscard]] virtual bool may_end() const { return false; }
 

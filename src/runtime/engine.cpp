@@ -189,12 +189,18 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
   context->cancel = cancel;
   context->background = background.get();
   context->on_output = [](std::string_view) {};
-  tool_started();
   tool->run(std::move(minified), std::move(context),
-            [alive = alive_, background, session, done = std::move(done)](ToolOutcome outcome) {
-              if (*alive != nullptr) (*alive)->tool_ended();
+            [ended = count_tool(), background, session, done = std::move(done)](ToolOutcome outcome) {
+              ended();
               done(std::move(outcome));
             });
+}
+
+UniqueFunction<void()> Engine::count_tool() {
+  ++tools_running_;
+  return [alive = alive_] {
+    if (*alive != nullptr) --(*alive)->tools_running_;
+  };
 }
 
 void Engine::stop() {

@@ -68,8 +68,8 @@ class Engine {
   [[nodiscard]] std::shared_ptr<TaskRunner> find(const std::string& id) const;
   void start_child(std::shared_ptr<Session> session, input::Start start, std::string id);
   void retire(const std::string& id);  // the runner leaves memory, once it is idle
-  void tool_started() { ++tools_running_; }
-  void tool_ended() { --tools_running_; }
+  // To be called when a tool that starts now has ended, also after the engine has.
+  [[nodiscard]] UniqueFunction<void()> count_tool();
   // The blobs of a prompt that this engine has not stored yet.
   [[nodiscard]] std::vector<Blob> unstored(const Session::ReadyPrompt& prompt) const;
   void stored(const event::PromptSet& prompt);

@@ -208,6 +208,7 @@ void TaskRunner::run_tool(const effect::RunTool& e) {
   running.tool = e.tool;
   running.seq = task_.seq;
   auto context = std::make_shared<ToolContext>();
+  context->task = task_.id;
   context->workspace = session_->setup().workspace;
   context->scheduler = &engine_.scheduler();
   context->cancel = running.cancel;
@@ -221,10 +222,9 @@ void TaskRunner::run_tool(const effect::RunTool& e) {
     self->engine_.hub().publish(make_ephemeral(RecordKind::delta_tool_output, "delta.tool_output", self->task_.id, r.seq,
                                                ++r.deltas, self->engine_.scheduler().now(), call, r.tool, text));
   };
-  engine_.tool_started();
   tool->run(e.arguments, std::move(context),
-            [weak = weak_from_this(), &engine = engine_, call = e.call](ToolOutcome outcome) {
-              engine.tool_ended();
+            [weak = weak_from_this(), ended = engine_.count_tool(), call = e.call](ToolOutcome outcome) {
+              ended();
               if (const auto self = weak.lock()) self->tool_done(call, std::move(outcome));
             });
 }

@@ -24,6 +24,7 @@ class TaskCommands {
 
 // What a tool may use while it runs. Shared by the tool and the runtime until the completion ran.
 struct ToolContext {
+  std::string task;  // its id; empty when the tool runs without one
   std::shared_ptr<Workspace> workspace;
   Scheduler* scheduler{nullptr};
   CancelToken cancel;

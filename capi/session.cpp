@@ -1,0 +1,166 @@
+// Sessions: options in, tools out.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "capi/handles.hpp"
+#include "core/policy.hpp"
+
+using namespace joey;
+using namespace joey::capi;
+
+namespace {
+
+std::vector<std::string> split_list(const char* list) {
+  std::vector<std::string> names;
+  std::string_view rest = list == nullptr ? std::string_view() : list;
+  while (!rest.empty()) {
+    const std::size_t comma = rest.find(',');
+    const std::string_view name = trim(rest.substr(0, comma));
+    if (!name.empty()) names.emplace_back(name);
+    rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<SessionRequest> session_request(const joey_session_options* in) {
+  joey_session_options options;
+  if (!read_struct(in, options)) {
+    return failure(ErrorCode::invalid_argument,
+                   "options: struct_size is wrong, or a field of a newer version is set: start from JOEY_SESSION_OPTIONS_INIT");
+  }
+  if (options.cost_usd_max < 0) return failure(ErrorCode::invalid_argument, "options: cost_usd_max is negative");
+  SessionRequest out;
+  out.workspace = text_or(options.workspace, "");
+  out.mode = text_or(options.mode, "code");
+  out.provider = text_or(options.provider, "anthropic");
+  out.model = text_or(options.model, "");
+  out.base_url = text_or(options.base_url, "");
+  out.api_key = text_or(options.api_key, "");
+  out.instructions = text_or(options.instructions, "");
+  out.policy = {split_list(options.allow), split_list(options.deny)};
+  out.limits.turns_max = options.turns_max;
+  out.limits.tokens_max = static_cast<std::int64_t>(options.tokens_max);
+  out.limits.cost_usd_max = options.cost_usd_max;
+  out.limits.mistakes_max = options.mistakes_max > 0 ? options.mistakes_max : 5;
+  out.limits.repeats_max = options.repeats_max > 0 ? options.repeats_max : 3;
+  out.limits.retries_max = options.retries_max > 0 ? options.retries_max : 8;
+  out.output_tokens_max = options.output_tokens_max;
+  if (options.idle_timeout_ms > 0) out.idle_timeout = std::chrono::milliseconds(options.idle_timeout_ms);
+  return out;
+}
+
+bool is_tool_name(std::string_view name) {
+  constexpr std::size_t size_max = 64;
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
+  return !name.empty() && name.size() <= size_max && std::all_of(name.begin(), name.end(), allowed);
+}
+
+std::string outcome_json(const ToolOutcome& outcome) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().field("ok", outcome.ok).field("text", outcome.text);
+  if (!outcome.path.empty()) json.field("path", outcome.path);
+  if (!outcome.images.empty()) {
+    json.key("images").begin_array();
+    for (const Image& image : outcome.images) {
+      json.begin_object().field("media_type", image.media_type).field("base64", image.base64).end_object();
+    }
+    json.end_array();
+  }
+  json.end_object();
+  return out;
+}
+
+}  // namespace
+
+joey_status joey_session_create(joey_engine* engine, const joey_session_options* options, joey_session** out_session) {
+  return guarded([&]() -> joey_status {
+    if (engine == nullptr || out_session == nullptr) return invalid("engine or out_session is NULL");
+    *out_session = nullptr;
+    auto request = session_request(options);
+    if (!request) return fail(request.error());
+    auto session = engine->host->create_session(*std::move(request));
+    if (!session) return fail(session.error());
+    *out_session = new joey_session{engine->host, *std::move(session)};
+    return JOEY_OK;
+  });
+}
+
+void joey_session_destroy(joey_session* session) {
+  quietly([&] { delete session; });
+}
+
+joey_status joey_session_add_tool(joey_session* session, const joey_tool_vtable* in, void* user_data) {
+  return guarded([&]() -> joey_status {
+    joey_tool_vtable vtable;
+    const bool readable = read_struct(in, vtable);
+    const auto user = std::make_shared<UserData>(user_data, vtable.destroy);
+    if (session == nullptr || in == nullptr) return invalid("session or vtable is NULL");
+    if (!readable || vtable.run == nullptr) return invalid("vtable: struct_size is wrong, or run is NULL");
+    ToolSpec spec;
+    spec.name = text_or(vtable.name, "");
+    spec.description = text_or(vtable.description, "");
+    spec.parameters = text_or(vtable.parameters, R"({"type":"object","properties":{}})");
+    spec.group = ToolGroup::custom;
+    spec.read_only = (vtable.flags & JOEY_TOOL_READ_ONLY) != 0;
+    if (!is_tool_name(spec.name)) {
+      return invalid(fmt::format("tool \"{}\": a name is 1 to 64 letters, digits, '_' and '-'", utf8_prefix(spec.name, 80)));
+    }
+    spec.parameters = minified_json_object(spec.parameters);
+    if (spec.parameters.empty()) return invalid(fmt::format("tool \"{}\": its parameters are not a JSON object", spec.name));
+    auto tool = make_host_tool(std::move(spec), vtable, user, session->host);
+    const Status added = session->host->wait<void>([s = session->session, tool](Engine&, Completion<void> done) {
+      done(s->add_tool(tool));
+    });
+    return added ? JOEY_OK : fail(added.error());
+  });
+}
+
+joey_status joey_session_tools(const joey_session* session, const char* mode, size_t mode_size, joey_text** out_json) {
+  return guarded([&]() -> joey_status {
+    if (session == nullptr || out_json == nullptr) return invalid("session or out_json is NULL");
+    *out_json = nullptr;
+    std::vector<ToolSpec> tools = session->session->specs();
+    if (const std::string_view slug = view(mode, mode_size); !slug.empty()) {
+      const Mode* found = find_mode(builtin_modes(), slug);
+      if (found == nullptr) return invalid(fmt::format("there is no mode \"{}\"", slug));
+      tools = tools_of_mode(*found, tools);
+    }
+    std::string out;
+    JsonWriter json(out);
+    json.begin_array();
+    for (const ToolSpec& tool : tools) {
+      json.begin_object().field("name", tool.name).field("description", tool.description);
+      json.field("group", policy_group(tool.name, tool.group)).field("read_only", tool.read_only);
+      json.key("parameters").raw(minified_json_object(tool.parameters)).end_object();
+    }
+    json.end_array();
+    *out_json = make_text(std::move(out));
+    return JOEY_OK;
+  });
+}
+
+joey_status joey_session_run_tool(joey_session* session, const char* name, size_t name_size, const char* arguments,
+                                  size_t arguments_size, int32_t timeout_ms, joey_text** out_json) {
+  return guarded([&]() -> joey_status {
+    if (session == nullptr || out_json == nullptr) return invalid("session or out_json is NULL");
+    *out_json = nullptr;
+    const CancelToken cancel;
+    auto outcome = session->host->wait<ToolOutcome>(
+        [s = session->session, tool = std::string(view(name, name_size)),
+         json = std::string(view(arguments, arguments_size)), cancel](Engine& e, Completion<ToolOutcome> done) {
+          e.run_tool(s, tool, json, cancel, std::move(done));
+        },
+        timeout_ms, [cancel] { cancel.cancel(); });
+    if (!outcome) return fail(outcome.error());
+    *out_json = make_text(outcome_json(*outcome));
+    return JOEY_OK;
+  });
+}

@@ -1,0 +1,197 @@
+// Store of the host.
+#include <simdjson.h>
+
+#include <atomic>
+#include <utility>
+
+#include "base/json.hpp"
+#include "capi/handles.hpp"
+
+// One request, from the vtable's function to joey_store_done(). What it lends to the host lives in it.
+struct joey_store_request {
+  joey::Scheduler* scheduler{nullptr};
+  joey::Append append;
+  std::string name;   // of the stream, digest, parent or task
+  std::string other;  // the summary or cursor
+  std::vector<joey_bytes> entries;
+  std::vector<joey_bytes> blobs;
+  std::vector<joey::StoredEntry> answer;
+  joey::UniqueFunction<void(joey::Status, std::vector<joey::StoredEntry>)> done;
+  std::atomic<bool> finished{false};
+};
+
+namespace joey::capi {
+namespace {
+
+joey_bytes lend(const std::string& text) { return {text.data(), text.size()}; }
+
+std::string summary_json(const TaskSummary& task) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().field("task", task.task).field("parent", task.parent).field("session", task.session);
+  json.field("title", task.title).field("status", task.status).field("mode", task.mode);
+  json.field("provider", task.provider).field("model", task.model).field("created_at", task.created_at);
+  json.field("updated_at", task.updated_at).field("tokens_input", task.tokens_input);
+  json.field("tokens_output", task.tokens_output).field("cost_usd", task.cost_usd).field("turns", task.turns);
+  json.field("last_seq", task.last_seq).end_object();
+  return out;
+}
+
+Result<TaskSummary> parse_summary(const std::string& json) {
+  simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  if (parser.parse(json).get(object) != simdjson::SUCCESS) {
+    return failure(ErrorCode::corrupt, "the host's store returned a summary that is not a JSON object");
+  }
+  TaskSummary out;
+  const auto text = [&](const char* name, std::string& field) {
+    std::string_view value;
+    if (object.at_key(name).get(value) == simdjson::SUCCESS) field = value;
+  };
+  const auto number = [&](const char* name, auto& field) {
+    std::int64_t value = 0;
+    if (object.at_key(name).get(value) == simdjson::SUCCESS) field = static_cast<std::remove_reference_t<decltype(field)>>(value);
+  };
+  text("task", out.task);
+  text("parent", out.parent);
+  text("session", out.session);
+  text("title", out.title);
+  text("status", out.status);
+  text("mode", out.mode);
+  text("provider", out.provider);
+  text("model", out.model);
+  number("created_at", out.created_at);
+  number("updated_at", out.updated_at);
+  number("tokens_input", out.tokens_input);
+  number("tokens_output", out.tokens_output);
+  number("turns", out.turns);
+  number("last_seq", out.last_seq);
+  if (double cost = 0; object.at_key("cost_usd").get(cost) == simdjson::SUCCESS) out.cost_usd = cost;
+  return out;
+}
+
+class HostStore final : public Store {
+ public:
+  HostStore(const joey_store_vtable& vtable, std::shared_ptr<UserData> user, Scheduler& scheduler)
+      : vtable_(vtable), user_(std::move(user)), scheduler_(scheduler) {}
+
+  void append(Append append, Completion<Seq> done) override {
+    const Seq last = append.expected + append.entries.size();
+    auto* request = make([last, done = std::move(done)](Status status, std::vector<StoredEntry>) {
+      if (!status) return done(tl::unexpected(status.error()));
+      done(last);
+    });
+    request->append = std::move(append);
+    for (const EntryBytes& entry : request->append.entries) request->entries.push_back(lend(*entry));
+    for (const Blob& blob : request->append.blobs) {
+      request->blobs.push_back(lend(blob.digest));
+      request->blobs.push_back(lend(blob.bytes));
+    }
+    if (request->append.summary) request->other = summary_json(*request->append.summary);
+    vtable_.append(user_->get(), request, lend(request->append.stream), request->append.expected, request->entries.data(),
+                   request->entries.size(), request->blobs.data(), request->blobs.size() / 2, lend(request->other));
+  }
+
+  void read(ReadQuery query, Completion<std::vector<StoredEntry>> done) override {
+    auto* request = make([done = std::move(done)](Status status, std::vector<StoredEntry> entries) {
+      if (!status) return done(tl::unexpected(status.error()));
+      done(std::move(entries));
+    });
+    request->name = std::move(query.stream);
+    vtable_.read(user_->get(), request, lend(request->name), query.from, query.entries_max, query.bytes_max);
+  }
+
+  void get_blob(Digest digest, Completion<std::shared_ptr<const std::string>> done) override {
+    auto* request = make([done = std::move(done)](Status status, std::vector<StoredEntry> entries) {
+      if (!status) return done(tl::unexpected(status.error()));
+      if (entries.empty()) return done(failure(ErrorCode::not_found, "the host's store has no such blob"));
+      done(entries[0].bytes);
+    });
+    request->name = std::move(digest);
+    vtable_.get_blob(user_->get(), request, lend(request->name));
+  }
+
+  void list(ListQuery query, Completion<ListPage> done) override {
+    auto* request = make([max = query.tasks_max, done = std::move(done)](Status status, std::vector<StoredEntry> entries) {
+      if (!status) return done(tl::unexpected(status.error()));
+      ListPage page;
+      for (const StoredEntry& entry : entries) {
+        auto summary = parse_summary(*entry.bytes);
+        if (!summary) return done(tl::unexpected(summary.error()));
+        page.tasks.push_back(*std::move(summary));
+      }
+      if (page.tasks.size() >= max) page.next = page.tasks.back().task;
+      done(std::move(page));
+    });
+    request->name = std::move(query.parent);
+    request->other = std::move(query.before);
+    vtable_.list(user_->get(), request, lend(request->name), lend(request->other), query.tasks_max);
+  }
+
+  void get_summary(std::string task, Completion<TaskSummary> done) override {
+    auto* request = make([task, done = std::move(done)](Status status, std::vector<StoredEntry> entries) {
+      if (!status) return done(tl::unexpected(status.error()));
+      if (entries.empty()) return done(failure(ErrorCode::not_found, "there is no task \"" + task + "\" in this store"));
+      done(parse_summary(*entries[0].bytes));
+    });
+    request->name = std::move(task);
+    vtable_.get_summary(user_->get(), request, lend(request->name));
+  }
+
+  void acquire_lease(std::string stream, Completion<void> done) override {
+    if (vtable_.acquire_lease == nullptr) {
+      scheduler_.post([done = std::move(done)] { done({}); });
+      return;
+    }
+    auto* request = make([done = std::move(done)](Status status, std::vector<StoredEntry>) { done(std::move(status)); });
+    request->name = std::move(stream);
+    vtable_.acquire_lease(user_->get(), request, lend(request->name));
+  }
+
+  void release_lease(const std::string& stream) override {
+    if (vtable_.release_lease != nullptr) vtable_.release_lease(user_->get(), lend(stream));
+  }
+
+ private:
+  joey_store_request* make(UniqueFunction<void(Status, std::vector<StoredEntry>)> done) {
+    auto request = std::make_unique<joey_store_request>();
+    request->scheduler = &scheduler_;
+    request->done = std::move(done);
+    return request.release();  // back in joey_store_done()
+  }
+
+  joey_store_vtable vtable_;
+  std::shared_ptr<UserData> user_;
+  Scheduler& scheduler_;
+};
+
+}  // namespace
+
+std::unique_ptr<Store> make_host_store(const joey_store_vtable& vtable, std::shared_ptr<UserData> user,
+                                       Scheduler& scheduler) {
+  return std::make_unique<HostStore>(vtable, std::move(user), scheduler);
+}
+
+}  // namespace joey::capi
+
+using namespace joey;
+using namespace joey::capi;
+
+void joey_store_entry(joey_store_request* request, uint64_t seq, const char* bytes, size_t size) {
+  quietly([&] {
+    if (request == nullptr || request->finished) return;
+    request->answer.push_back({seq, std::make_shared<const std::string>(view(bytes, size))});
+  });
+}
+
+void joey_store_done(joey_store_request* request, joey_status status, const char* message, size_t message_size) {
+  quietly([&] {
+    if (request == nullptr || request->finished.exchange(true)) return;
+    const std::shared_ptr<joey_store_request> owned(request);
+    Status end;
+    if (status != JOEY_OK) end = failure(static_cast<ErrorCode>(status), std::string(view(message, message_size)));
+    owned->scheduler->post([owned, end = std::move(end)]() mutable {
+      owned->done(std::move(end), std::move(owned->answer));
+    });
+  });
+}

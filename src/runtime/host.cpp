@@ -1,0 +1,182 @@
+#include "runtime/host.hpp"
+
+#include <fmt/format.h>
+#include <sodium.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/ids.hpp"
+#include "store/memory.hpp"
+#include "transport/curl.hpp"
+#include "workspace/local.hpp"
+
+namespace joey {
+namespace {
+
+constexpr std::int64_t output_tokens_default_max = 32'000;
+// How long tools that were told to stop may take to obey when the engine ends.
+constexpr std::chrono::milliseconds shutdown_patience{3'000};
+
+std::uint64_t random_bits() {
+  std::uint64_t bits = 0;
+  randombytes_buf(&bits, sizeof bits);
+  return bits;
+}
+
+std::string names_of_presets() {
+  std::string names;
+  for (const ProviderPreset& preset : provider_presets()) {
+    names.append(names.empty() ? "" : ", ").append(preset.name);
+  }
+  return names;
+}
+
+}  // namespace
+
+Host::Host(HostOptions options) : options_(std::move(options)), loop_(UvLoopOptions{options_.workers_max}) {}
+
+Result<std::shared_ptr<Host>> Host::create(HostOptions options) {
+  if (sodium_init() < 0) return failure(ErrorCode::unsupported, "libsodium has no source of random numbers here");
+  std::shared_ptr<Host> host(new Host(std::move(options)));
+  if (Status opened = host->open(); !opened) return tl::unexpected(std::move(opened.error()));
+  return host;
+}
+
+Status Host::open() {
+  if (options_.clock) {
+    clocked_ = std::make_unique<ClockedScheduler>(loop_, [clock = options_.clock] { return clock(); });
+  }
+  std::unique_ptr<Store> store;
+  if (options_.make_store) {
+    store = options_.make_store(scheduler());
+  } else if (options_.database.empty()) {
+    store = make_memory_store(scheduler());
+  } else {
+    SqliteOptions sqlite;
+    sqlite.path = options_.database;
+    sqlite.durability = options_.durability;
+    // The store's pauses and time-outs are the machine's, not a host's clock's.
+    auto opened = open_sqlite_store(std::move(sqlite), loop_);
+    if (!opened) return tl::unexpected(std::move(opened.error()));
+    store = *std::move(opened);
+  }
+  auto transport = options_.make_transport ? options_.make_transport(loop_) : make_curl_transport(loop_.handle(), loop_);
+  EngineOptions engine_options;
+  engine_options.requests_max = options_.requests_max;
+  engine_options.random = random_bits;
+  engine_ = std::make_unique<Engine>(scheduler(), std::move(store), std::move(transport), std::move(engine_options));
+  if (options_.own_thread) {
+    thread_ = std::thread([this] {
+      loop_thread_ = std::this_thread::get_id();
+      loop_.run();
+      shut_down();
+    });
+  }
+  return {};
+}
+
+Host::~Host() {
+  if (!thread_.joinable()) {
+    if (engine_) shut_down();
+    return;
+  }
+  loop_.stop();
+  thread_.join();
+}
+
+// On the loop thread, or the one that drives it.
+void Host::shut_down() {
+  engine_->stop();
+  const auto deadline = std::chrono::steady_clock::now() + shutdown_patience;
+  while (engine_->tools_running() > 0 && std::chrono::steady_clock::now() < deadline) loop_.step(10);
+  engine_.reset();
+  clocked_.reset();
+}
+
+void Host::post(UniqueFunction<void(Engine&)> fn) {
+  loop_.post([this, fn = std::move(fn)] {
+    if (engine_) fn(*engine_);
+  });
+}
+
+void Host::step(int timeout_ms) {
+  loop_thread_ = std::this_thread::get_id();
+  loop_.step(timeout_ms);
+}
+
+std::string Host::new_task_id() { return make_id("task", scheduler().now(), random_bits()); }
+
+Status Host::add_provider(std::string name, ModelFactory factory) {
+  const std::lock_guard lock(mutex_);
+  if (find_provider_preset(name) != nullptr || models_.contains(name)) {
+    return failure(ErrorCode::conflict, fmt::format("there is a provider \"{}\" already", name));
+  }
+  models_.emplace(std::move(name), std::move(factory));
+  return {};
+}
+
+Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
+  if (request.workspace.empty()) return failure(ErrorCode::invalid_argument, "a session needs a workspace");
+  const auto modes = builtin_modes();
+  if (find_mode(modes, request.mode) == nullptr) {
+    std::string slugs;
+    for (const Mode& mode : modes) slugs.append(slugs.empty() ? "" : ", ").append(mode.slug);
+    return failure(ErrorCode::invalid_argument, fmt::format("there is no mode \"{}\"; there are: {}", request.mode, slugs));
+  }
+  SessionSetup setup;
+  TaskConfig& config = setup.config;
+  config.mode = request.mode;
+  config.provider = request.provider;
+  config.base_url = request.base_url;
+  config.model = request.model;
+  config.limits = request.limits;
+  config.policy = std::move(request.policy);
+
+  ModelFactory factory;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto own = models_.find(request.provider); own != models_.end()) factory = own->second;
+  }
+  const ProviderPreset* preset = find_provider_preset(request.provider);
+  if (factory) {
+    config.wire = "host";
+    if (config.model.empty()) config.model = request.provider;
+  } else if (preset == nullptr) {
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("there is no provider \"{}\"; there are: {}", request.provider, names_of_presets()));
+  } else {
+    config.wire = preset->wire;
+    if (config.model.empty()) config.model = preset->model;
+    if (config.model.empty()) {
+      return failure(ErrorCode::invalid_argument, fmt::format("provider \"{}\" has no default model: name one", request.provider));
+    }
+    if (request.base_url.empty()) request.base_url = preset->base_url;
+  }
+  const ModelInfo info = model_info(config.model);
+  config.context_window = info.context_window;
+  config.output_tokens_max =
+      request.output_tokens_max > 0 ? request.output_tokens_max : std::min(info.output_tokens_max, output_tokens_default_max);
+  config.price_input = info.price_input;
+  config.price_output = info.price_output;
+  config.price_cache_read = info.price_cache_read;
+  config.price_cache_write = info.price_cache_write;
+
+  auto workspace = open_local_workspace(request.workspace, loop_.handle(), &loop_);
+  if (!workspace) return tl::unexpected(std::move(workspace.error()));
+  config.workspace = (*workspace)->root();
+  setup.workspace = *std::move(workspace);
+  setup.tools = workspace_tools();
+  setup.provider = make_provider(config.wire);
+  setup.instructions = std::move(request.instructions);
+  setup.idle_timeout = request.idle_timeout;
+  if (factory) {
+    setup.model = factory(loop_);
+  } else {
+    setup.model = make_http_model({setup.provider, request.base_url, request.api_key, {}}, loop_, engine_->transport(),
+                                  engine_->gate());
+  }
+  return std::make_shared<Session>(std::move(setup));
+}
+
+}  // namespace joey

@@ -1,0 +1,132 @@
+// An engine with a loop under it: what joey.h's handles hold.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "runtime/clocked_scheduler.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/uv_loop.hpp"
+#include "store/sqlite.hpp"
+
+namespace joey {
+
+struct HostOptions {
+  std::string database;  // empty: in memory
+  Durability durability{Durability::full};
+  bool own_thread{true};
+  std::size_t workers_max{4};
+  std::size_t requests_max{256};
+  // Instead of the built-in ones; may be empty.
+  std::function<std::unique_ptr<Store>(Scheduler&)> make_store;
+  std::function<std::unique_ptr<Transport>(Scheduler&)> make_transport;
+  std::function<Timestamp()> clock;
+};
+
+struct SessionRequest {
+  std::string workspace;
+  std::string mode{"code"};
+  std::string provider{"anthropic"};
+  std::string model;
+  std::string base_url;
+  std::string api_key;
+  PolicySnapshot policy;
+  std::string instructions;
+  Limits limits;
+  std::int64_t output_tokens_max{0};
+  std::chrono::milliseconds idle_timeout{120'000};
+};
+
+// Makes the client of a host's own model.
+using ModelFactory = std::function<std::shared_ptr<ModelClient>(Scheduler&)>;
+
+// Threads: any, unless a comment says otherwise.
+class Host : public std::enable_shared_from_this<Host> {
+ public:
+  [[nodiscard]] static Result<std::shared_ptr<Host>> create(HostOptions options);
+  // Stops everything under way and waits for it, a few seconds at most.
+  ~Host();
+
+  [[nodiscard]] Result<std::shared_ptr<Session>> create_session(SessionRequest request);
+  [[nodiscard]] Status add_provider(std::string name, ModelFactory factory);
+
+  // Runs `begin` on the loop thread and waits until it completes. `misuse` on the loop thread of an engine that owns it;
+  // `timeout` when the time ran out, after `give_up` ran on the loop thread.
+  template <class T>
+  [[nodiscard]] Result<T> wait(UniqueFunction<void(Engine&, Completion<T>)> begin, int timeout_ms = -1,
+                               UniqueFunction<void()> give_up = nullptr);
+  // Runs `fn` on the loop thread, soon.
+  void post(UniqueFunction<void(Engine&)> fn);
+
+  [[nodiscard]] bool owns_thread() const { return thread_.joinable(); }
+  [[nodiscard]] UvLoop& loop() { return loop_; }  // its driving functions: for the thread that drives it
+  [[nodiscard]] bool on_loop_thread() const { return loop_thread_.load() == std::this_thread::get_id(); }
+  void step(int timeout_ms);
+  [[nodiscard]] Scheduler& scheduler() { return clocked_ ? static_cast<Scheduler&>(*clocked_) : loop_; }
+  [[nodiscard]] std::string new_task_id();
+
+ private:
+  explicit Host(HostOptions options);
+  [[nodiscard]] Status open();
+  void shut_down();
+
+  HostOptions options_;
+  UvLoop loop_;
+  std::unique_ptr<ClockedScheduler> clocked_;
+  std::unique_ptr<Engine> engine_;  // the loop thread's
+  std::thread thread_;
+  std::atomic<std::thread::id> loop_thread_{};
+  std::mutex mutex_;  // guards the rest
+  std::map<std::string, ModelFactory> models_;
+};
+
+template <class T>
+Result<T> Host::wait(UniqueFunction<void(Engine&, Completion<T>)> begin, int timeout_ms, UniqueFunction<void()> give_up) {
+  if (owns_thread() && on_loop_thread()) {
+    return failure(ErrorCode::misuse, "a call that waits was made from a callback on the loop thread");
+  }
+  struct Outcome {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<Result<T>> result;
+  };
+  const auto outcome = std::make_shared<Outcome>();
+  post([begin = std::move(begin), outcome](Engine& engine) {
+    begin(engine, [outcome](Result<T> result) {
+      const std::lock_guard lock(outcome->mutex);
+      outcome->result = std::move(result);
+      outcome->ready.notify_all();
+    });
+  });
+  const auto there = [&] { return outcome->result.has_value(); };
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  std::unique_lock lock(outcome->mutex);
+  if (owns_thread()) {
+    if (timeout_ms < 0) {
+      outcome->ready.wait(lock, there);
+    } else if (!outcome->ready.wait_until(lock, deadline, there)) {
+      lock.unlock();
+      if (give_up) post([give_up = std::move(give_up)](Engine&) { give_up(); });
+      return failure(ErrorCode::timeout, "the time given ran out");
+    }
+  }
+  while (!there()) {
+    lock.unlock();
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (timeout_ms >= 0 && left.count() <= 0) {
+      if (give_up) post([give_up = std::move(give_up)](Engine&) { give_up(); });
+      return failure(ErrorCode::timeout, "the time given ran out");
+    }
+    step(timeout_ms < 0 ? -1 : static_cast<int>(left.count()) + 1);
+    lock.lock();
+  }
+  return *std::move(outcome->result);
+}
+
+}  // namespace joey
