@@ -213,7 +213,10 @@ TEST_CASE("openai: reasons to stop") {
 TEST_CASE("openai: the end is [DONE], or a finish_reason and a clean close") {
   const std::string text = R"({"choices":[{"delta":{"content":"x"}}]})" "\n";
   CHECK(decode_events(text).error->error == ModelErrorClass::network);
-  CHECK(decode_events(text + "[DONE]").reply);
+  CHECK(decode_events(text + "[DONE]").reply->stop == StopReason::end_turn);
+  const Decoded call = decode_events(R"({"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"f"}}]}}]})" "\n[DONE]");
+  CHECK(call.reply->stop == StopReason::tool_calls);
+  CHECK(call.heard.complete.size() == 1);
   CHECK(decode_events(text + R"({"choices":[{"delta":{},"finish_reason":"stop"}]})").reply);
   // The last event without its blank line, or even its newline.
   CHECK(decode("openai", as_events(text) + "data: [DONE]").reply);
@@ -269,7 +272,12 @@ TEST_CASE("openai: hostile streams end in an error, and soon") {
     calls += R"({"choices":[{"delta":{"tool_calls":[{"index":)" + std::to_string(i * 1'000'000'000LL) + R"(,"function":{"name":"f"}}]}}]})" "\n";
   }
   CHECK(malformed(as_events(calls), {1000, 1000, 4}));
-  // Bytes that are not UTF-8 are replaced, and absurd numbers cut.
+  // Half a character is replaced, as are bytes that are not UTF-8; absurd numbers are cut.
+  const Decoded halves = decode_events(R"(
+{"choices":[{"delta":{"content":"\ud83d\ude00 \ud83d"}}]}
+{"choices":[{"delta":{"content":"\ude00 \\ud83d \u00e9"},"finish_reason":"stop"}]})");
+  REQUIRE(halves.reply);
+  CHECK(halves.reply->blocks == std::vector<Block>{Text{"😀 \xEF\xBF\xBD\xEF\xBF\xBD \\ud83d é"}});
   const Decoded odd = decode_events("{\"choices\":[{\"delta\":{\"content\":\"a\xff\"},\"finish_reason\":\"stop\"}],"
                                     "\"usage\":{\"prompt_tokens\":-5,\"completion_tokens\":1e300}}");
   REQUIRE(odd.reply);
