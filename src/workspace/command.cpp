@@ -42,7 +42,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t argument_size_max = 128 * 1024 - 1;  // bytes of one string; the kernel's MAX_ARG_STRLEN, less its NUL
+constexpr std::size_t argument_size_max = 128 * 1024 - 1;  // bytes of one string: MAX_ARG_STRLEN less its NUL
 constexpr std::size_t read_size = 16 * 1024;               // bytes
 constexpr int reads_per_turn = 4;                          // of one command's output, then others have their turn
 constexpr milliseconds end_delay_max{5'000};               // beyond the grace: then on_end() comes in any case
@@ -85,8 +85,9 @@ Status check_argument(std::string_view what, std::string_view text) {
     return failure(ErrorCode::invalid_argument, fmt::format("command: {} has a NUL at byte {}", what, nul));
   }
   if (text.size() > argument_size_max) {
-    return failure(ErrorCode::invalid_argument, fmt::format("command: {} has {} bytes, more than the {} the system takes",
-                                                            what, text.size(), argument_size_max));
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("command: {} has {} bytes, more than the {} the system takes", what, text.size(),
+                               argument_size_max));
   }
   return {};
 }
@@ -99,7 +100,8 @@ const std::vector<std::string>& clean_environment() {
       if (const char* value = std::getenv(name)) clean.push_back(fmt::format("{}={}", name, value));
     }
     const char* path = std::getenv("PATH");
-    clean.push_back(fmt::format("PATH={}", path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+    if (!path) path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    clean.push_back(fmt::format("PATH={}", path));
     return clean;
   }();
   return environment;
@@ -153,7 +155,8 @@ Result<Descriptor> open_supervisor() {
 // A supervisor that runs, and the engine's ends of it. Its end is the end of the command: it waits for that.
 class Supervisor {
  public:
-  static Result<Supervisor> start(int directory_fd, const CommandSpec& spec, const std::vector<std::string>& environment);
+  static Result<Supervisor> start(int directory_fd, const CommandSpec& spec,
+                                  const std::vector<std::string>& environment);
 
   Supervisor(Supervisor&&) noexcept = default;
   Supervisor& operator=(Supervisor&&) noexcept = default;
@@ -391,7 +394,8 @@ class LocalCommand final : public Command {
     if (::ioctl(supervisor_.output(), FIONREAD, &left) < 0) return true;
     char buffer[read_size];
     while (left > 0) {
-      const ssize_t size = ::read(supervisor_.output(), buffer, std::min(sizeof buffer, static_cast<std::size_t>(left)));
+      const auto wanted = std::min(sizeof buffer, static_cast<std::size_t>(left));
+      const ssize_t size = ::read(supervisor_.output(), buffer, wanted);
       if (size <= 0) return true;
       left -= static_cast<int>(size);
       if (!tell_output({buffer, static_cast<std::size_t>(size)})) return false;

@@ -165,7 +165,8 @@ class Descendants {
     }
     for (int i = 0; i < count_; ++i) {
       const Process& process = processes[i];  // one whose parent is unknown may have become a child of ours
-      if (!process.descendant && (process.parent <= 1 || is_known_stranger(process.parent))) remember_stranger(process.pid);
+      const bool of_strangers = process.parent <= 1 || is_known_stranger(process.parent);
+      if (!process.descendant && of_strangers) remember_stranger(process.pid);
     }
     return signalled_;
   }
@@ -397,7 +398,8 @@ class Supervisor {
     if (engine_ < 0) return -engine_;
     if (system_call(__NR_getppid) != engine) exit_now(1);  // that was another process of the same number
     const SignalMask child = mask_of(SIGCHLD);
-    children_ = static_cast<int>(system_call(__NR_signalfd4, -1, address(&child), sizeof child, O_CLOEXEC | O_NONBLOCK));
+    children_ = static_cast<int>(
+        system_call(__NR_signalfd4, -1, address(&child), sizeof child, O_CLOEXEC | O_NONBLOCK));
     if (children_ < 0) return -children_;
     return descendants_.open() ? 0 : ENOSYS;
   }
@@ -477,11 +479,12 @@ class Supervisor {
     descendants_.signal_all(SIGKILL, "");
     next_round_ = now_ms() + round_ms;
     // Stuck in the kernel, or another user's: nothing more can be done, and the engine is waiting.
-    if (now_ms() >= stuck_) exit_now(1);
+    if (rounds_ >= rounds_min && now_ms() >= stuck_) exit_now(1);
   }
 
   static constexpr std::int64_t round_ms = 3;         // for what was killed to die
   static constexpr std::int64_t stuck_ms_max = 2000;  // without any child that ends
+  static constexpr int rounds_min = 50;               // however little time a busy machine gives us
 
   Descendants descendants_;
   long shell_{0};

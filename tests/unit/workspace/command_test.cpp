@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <deque>
@@ -190,7 +192,9 @@ std::string read_file(const std::string& path) {
   std::string text;
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   char buffer[4096];
-  for (ssize_t size = 0; (size = ::read(fd, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(size));
+  for (ssize_t size = 0; (size = ::read(fd, buffer, sizeof buffer)) > 0;) {
+    text.append(buffer, static_cast<std::size_t>(size));
+  }
   if (fd >= 0) ::close(fd);
   return text;
 }
@@ -515,6 +519,7 @@ TEST_CASE("nothing of a command outlives an engine that is killed") {
   SUBCASE("alone") {}
   SUBCASE("while a child it forked holds copies of its descriptors") { forked_child = true; }
 
+  std::fflush(nullptr);  // or the child prints it again
   const pid_t engine = ::fork();
   if (engine == 0) {
     Fixture fixture;
@@ -598,8 +603,10 @@ TEST_CASE_FIXTURE(Fixture, "500 commands leave no descriptor and no process") {
     for (std::size_t i = 0; i < recorders.size(); ++i) {
       commands.push_back(start(fmt::format("echo {0}; exit {0}", i), recorders[i]));
     }
-    CHECK(loop.run_until([&] { return std::all_of(recorders.begin(), recorders.end(), [](auto& r) { return r.ended; }); },
-                         60s));
+    const auto all_ended = [&] {
+      return std::all_of(recorders.begin(), recorders.end(), [](const Recorder& r) { return r.ended; });
+    };
+    CHECK(loop.run_until(all_ended, 60s));
     for (std::size_t i = 0; i < recorders.size(); ++i) {
       CHECK(recorders[i].output == fmt::format("{}\n", i));
       CHECK(recorders[i].exit->code == static_cast<int>(i));
