@@ -1,0 +1,156 @@
+#include "inspect.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+
+#include "event.hpp"
+#include "interrupts.hpp"
+#include "journal.hpp"
+#include "setup.hpp"
+#include "task_view.hpp"
+#include "terminal.hpp"
+#include "text.hpp"
+#include "transcript.hpp"
+
+namespace cli {
+namespace {
+
+constexpr int follow_interval_ms = 150;
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+Tone tone_of_status(std::string_view status) {
+  if (status == "completed") return Tone::green;
+  if (status == "failed") return Tone::red;
+  return status == "running" ? Tone::cyan : Tone::yellow;
+}
+
+std::string task_row(const Terminal& terminal, Object task) {
+  const std::string_view status = text_of(task, "status");
+  const std::int64_t updated = number_of(task, "updated_at");
+  const std::string cost = real_of(task, "cost_usd") > 0 ? cost_text(real_of(task, "cost_usd")) : "";
+  std::string title = clean(one_line(text_of(task, "title")));
+  const std::string age = updated > 0 ? duration_text(std::max<std::int64_t>(0, now_ms() - updated)) : "";
+  const std::string row = fmt::format("{:<16} {:>13} {:>6} {:>9}  ", status, age, number_of(task, "turns"), cost);
+  const std::string id(text_of(task, "task"));
+  if (terminal.terminal()) {
+    const std::size_t used = id.size() + 2 + row.size();
+    title = fit(title, terminal.columns() > used + 10 ? terminal.columns() - used : 10);
+  }
+  return fmt::format("{}  {}{}\n", id, terminal.paint(tone_of_status(status), row), title);
+}
+
+}  // namespace
+
+int tasks(const Options& options) {
+  const Interrupts interrupts;
+  Terminal terminal;
+  const bool text = options.output == OutputFormat::text;
+  std::error_code error;
+  if (!std::filesystem::exists(database_path(options), error)) {
+    fmt::print(stderr, "joey: no tasks yet: there is no database {}\n", database_path(options));
+    return exit_completed;
+  }
+  const joey::Engine engine = open_engine(options, false);
+  JsonReader reader;
+  std::string cursor;
+  std::uint32_t count = 0;
+  do {
+    constexpr std::uint32_t page_max = 1'000;
+    const std::uint32_t wanted = options.tasks_max == 0 ? page_max : std::min(page_max, options.tasks_max - count);
+    const joey::Text json = engine.list_tasks({}, cursor, wanted);
+    const Object page = reader.object(json);
+    for (const auto item : array_of(page, "tasks")) {
+      Object task;
+      if (item.get(task) != simdjson::SUCCESS) continue;
+      if (text && count == 0) {
+        terminal.write(terminal.paint(Tone::dim, fmt::format("{:<29}  {:<16} {:>13} {:>6} {:>9}  {}", "TASK", "STATUS", "AGE",
+                                                             "TURNS", "COST", "TITLE")) + "\n");
+      }
+      ++count;
+      terminal.write(text ? task_row(terminal, task) : json_line(simdjson::minify(item), terminal.terminal()));
+    }
+    cursor = text_of(page, "next");
+    terminal.flush();
+  } while (!cursor.empty() && (options.tasks_max == 0 || count < options.tasks_max) && !terminal.closed());
+  if (count == 0) fmt::print(stderr, "joey: no tasks yet\n");
+  if (!cursor.empty() && text) fmt::print(stderr, "joey: there are more: --limit 0 shows all\n");
+  return exit_completed;
+}
+
+int show(const Options& options) {
+  const Interrupts interrupts;
+  const joey::Engine engine = open_engine(options, false);
+  Terminal terminal;
+  Transcript transcript(terminal);
+  TaskView view(options.task);
+  for_each_event(engine, options.task, 1, [&](const Event& event, std::string_view) {
+    view.apply(event);
+    transcript.add(view, event);
+    if (event.seq % 64 == 0) terminal.flush();
+    return !terminal.closed();
+  });
+  transcript.summary(view, view.updated_at - view.created_at, {{Tone::dim, view.id}});
+  terminal.flush();
+  return exit_completed;
+}
+
+int events(const Options& options) {
+  const Interrupts interrupts;
+  const joey::Engine engine = open_engine(options, false);
+  Terminal terminal;
+  bool ended = false;
+  std::uint64_t from = options.from;
+  const auto print = [&](const Event& event, std::string_view json) {
+    ended = event.type == "task.ended";
+    terminal.write(json_line(json, terminal.terminal()));
+    if (event.seq % 64 == 0) terminal.flush();
+    return !terminal.closed();
+  };
+  // The end may lie before --from.
+  if (options.follow && from > 1) {
+    for_each_event(engine, options.task, 1, [&](const Event& event, std::string_view) {
+      ended = event.type == "task.ended";
+      return event.seq + 1 < from;
+    });
+  }
+  for (;;) {
+    from = for_each_event(engine, options.task, from, print);
+    terminal.flush();
+    if (!options.follow || ended || terminal.closed()) return exit_completed;
+    if (interrupts.wait(follow_interval_ms)) return exit_cancelled;
+  }
+}
+
+int replay(const Options& options) {
+  const joey::Engine engine = open_engine(options, false);
+  const joey::Text json = engine.replay(options.task);
+  JsonReader reader;
+  const Object report = reader.object(json);
+  const Array mismatched = array_of(report, "mismatched");
+  Terminal terminal;
+  const bool exact = mismatched.size() == 0 && number_of(report, "matched") == number_of(report, "requests");
+  if (options.output == OutputFormat::jsonl) {
+    terminal.write(json_line(json.view(), terminal.terminal()));
+    return exact ? exit_completed : exit_failed;
+  }
+  const std::int64_t requests = number_of(report, "requests");
+  terminal.write(terminal.paint(exact ? Tone::green : Tone::red,
+                                fmt::format("{}, {} match", plural(requests, "request"), number_of(report, "matched"))) + "\n");
+  for (const auto item : mismatched) {
+    Object mismatch;
+    if (item.get(mismatch) != simdjson::SUCCESS) continue;
+    terminal.write(fmt::format("seq {} (turn {}, attempt {}): expected {}, got {}\n", number_of(mismatch, "seq"),
+                               number_of(mismatch, "turn"), number_of(mismatch, "attempt"),
+                               clean(text_of(mismatch, "expected")), clean(text_of(mismatch, "actual"))));
+  }
+  return exact ? exit_completed : exit_failed;
+}
+
+}  // namespace cli

@@ -1,0 +1,234 @@
+#include "options.hpp"
+
+#include <fmt/format.h>
+#include <joey/joey.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <iterator>
+
+#include "help.hpp"
+
+namespace cli {
+namespace {
+
+constexpr const char* options_group = "Options";
+constexpr const char* model_group = "Model";
+constexpr const char* limits_group = "Limits";
+constexpr const char* storage_group = "Storage and output";
+
+// Every option that more than one command takes is defined here, once.
+class Parser {
+ public:
+  explicit Parser(Options& options) : options_(options) {}
+
+  void define(CLI::App& app) {
+    app.formatter(std::make_shared<HelpFormatter>());
+    app.set_help_flag("-h,--help", "Show this help");
+    app.set_version_flag("--version", version(), "Show the version");
+    app.require_subcommand(1);
+    app.description("joey: an agent that works in a directory, and keeps a journal of all it does.");
+    app.footer(std::string(environment_help) + "\n" + exit_help);
+    define_run(app);
+    define_resume(app);
+    define_tasks(app);
+    define_show(app);
+    define_events(app);
+    define_replay(app);
+    define_tool(app);
+    define_tools(app);
+  }
+
+  static std::string version() {
+    const int number = joey_version();
+    return fmt::format("joey {}.{}.{}\n", number / 10'000, number / 100 % 100, number % 100);
+  }
+
+ private:
+  CLI::App& command(CLI::App& app, Command command, const char* name, const char* description) {
+    CLI::App& sub = *app.add_subcommand(name, description);
+    sub.group("Commands");
+    sub.parse_complete_callback([this, command] { options_.command = command; });
+    return sub;
+  }
+
+  void define_run(CLI::App& app) {
+    CLI::App& sub = command(app, Command::run, "run", "Start a task and follow it to its end");
+    sub.add_option("PROMPT", options_.prompt, "What to do; - reads it from standard input")->required();
+    add_workspace(sub);
+    add_mode(sub);
+    add_auto_approve(sub);
+    sub.add_option("--provider", options_.provider, "anthropic, openai, openrouter, ollama, ... Default: whose key is set")
+        ->type_name("NAME")
+        ->envname("JOEY_PROVIDER")
+        ->group(model_group);
+    sub.add_option("--model", options_.model, "The model. Default: the provider's")
+        ->type_name("NAME")
+        ->envname("JOEY_MODEL")
+        ->group(model_group);
+    add_base_url(sub);
+    sub.add_option("--max-turns", options_.turns_max, "End after that many model turns")->type_name("N")->group(limits_group);
+    sub.add_option("--max-cost", options_.cost_usd_max, "Send no request that could bring the cost above this, in US dollars")
+        ->type_name("USD")
+        ->check(CLI::NonNegativeNumber)
+        ->group(limits_group);
+    add_storage(sub);
+    add_output(sub);
+    sub.footer(std::string(environment_help) + "\n" + exit_help);
+  }
+
+  void define_resume(CLI::App& app) {
+    CLI::App& sub = command(app, Command::resume, "resume", "Go on with a task: after a crash, a limit, a question, its end");
+    add_task(sub);
+    sub.add_option("MESSAGE", options_.message, "Something to say to it; with --approve or --deny, why");
+    auto* approve = sub.add_flag("--approve", options_.approve, "Allow the call that waits for approval");
+    auto* deny = sub.add_flag("--deny", options_.deny, "Refuse it");
+    auto* answer = sub.add_option("--answer", options_.answer, "Answer the question that waits")->type_name("TEXT");
+    approve->excludes(deny)->excludes(answer);
+    deny->excludes(answer);
+    add_auto_approve(sub);
+    add_base_url(sub);
+    add_storage(sub);
+    add_output(sub);
+    sub.footer(exit_help);
+  }
+
+  void define_tasks(CLI::App& app) {
+    CLI::App& sub = command(app, Command::tasks, "tasks", "The tasks in the store, newest first");
+    sub.add_option("-n,--limit", options_.tasks_max, "At most that many; 0: all. Default: 20")->type_name("N");
+    add_database(sub);
+    add_output(sub);
+  }
+
+  void define_show(CLI::App& app) {
+    CLI::App& sub = command(app, Command::show, "show", "A task as a readable transcript");
+    add_task(sub);
+    add_database(sub);
+  }
+
+  void define_events(CLI::App& app) {
+    CLI::App& sub = command(app, Command::events, "events", "A task's journal: a JSON object a line");
+    add_task(sub);
+    sub.add_option("--from", options_.from, "Begin with this sequence number. Default: 1")
+        ->type_name("SEQ")
+        ->check(CLI::PositiveNumber);
+    sub.add_flag("-f,--follow", options_.follow, "Go on until the task ends, in whichever process it runs");
+    add_database(sub);
+  }
+
+  void define_replay(CLI::App& app) {
+    CLI::App& sub = command(app, Command::replay, "replay", "Rebuild every model request from the journal, compare digests");
+    add_task(sub);
+    add_database(sub);
+    add_output(sub);
+    sub.footer("Exit code: 0 when every request matches, 1 when one does not.");
+  }
+
+  void define_tool(CLI::App& app) {
+    CLI::App& sub = command(app, Command::tool, "tool", "Run one tool on the workspace without a model");
+    sub.add_option("NAME", options_.tool, "The tool, as `joey tools` lists them")->required();
+    sub.add_option("JSON", options_.arguments, "Its arguments, an object; - reads them from standard input")->required();
+    add_workspace(sub);
+    add_mode(sub);
+    add_auto_approve(sub);
+    sub.footer(
+        "Prints {\"ok\":bool,...} on one line. Exit code: 0 when ok, else 1.\n"
+        "Without --auto-approve every tool may run.\n\n"
+        "  joey tool read_file '{\"path\":\"README.md\"}'");
+  }
+
+  void define_tools(CLI::App& app) {
+    CLI::App& sub = command(app, Command::tools, "tools", "The tools, and their JSON Schemas");
+    add_workspace(sub);
+    sub.add_option("--mode", options_.mode, "Only those of this mode")->type_name("MODE");
+    sub.add_flag("--json", options_.json, "As JSON, with the schemas of their arguments");
+  }
+
+  void add_task(CLI::App& sub) {
+    sub.add_option("TASK", options_.task, "The task's id, as `joey tasks` lists them")->required();
+  }
+  void add_workspace(CLI::App& sub) {
+    sub.add_option("-w,--workspace", options_.workspace, "The directory to work in. Default: the current one")
+        ->type_name("DIR")
+        ->group(options_group);
+  }
+  void add_mode(CLI::App& sub) {
+    sub.add_option("--mode", options_.mode, "code, architect, ask, debug or orchestrator. Default: code")
+        ->type_name("MODE")
+        ->group(options_group);
+  }
+  void add_auto_approve(CLI::App& sub) {
+    sub.add_option("--auto-approve", options_.auto_approve,
+                   "What runs without asking: groups (read, edit, command, mcp, modes, subtasks, custom), names of tools, "
+                   "or all")
+        ->type_name("LIST")
+        ->group(options_group);
+  }
+  void add_base_url(CLI::App& sub) {
+    sub.add_option("--base-url", options_.base_url, "Where the provider's API is, as http://127.0.0.1:8080/v1")
+        ->type_name("URL")
+        ->group(model_group);
+  }
+  void add_database(CLI::App& sub) {
+    sub.add_option("--db", options_.database, "The database. Default: ~/.local/share/joey/joey.db")
+        ->type_name("FILE")
+        ->group(storage_group);
+  }
+  void add_storage(CLI::App& sub) {
+    add_database(sub);
+    sub.add_option_function<std::string>(
+           "--durability",
+           [this](const std::string& value) { options_.durable_to_power_loss = value == "full"; },
+           "What every event survives: full, a power loss; process, kill -9. Default: full")
+        ->type_name("full|process")
+        ->check(CLI::IsMember({"full", "process"}))
+        ->group(storage_group);
+  }
+  void add_output(CLI::App& sub) {
+    sub.add_option_function<std::string>(
+           "-o,--output",
+           [this](const std::string& value) { options_.output = value == "jsonl" ? OutputFormat::jsonl : OutputFormat::text; },
+           "For a reader, or a JSON object a line. Default: text")
+        ->type_name("text|jsonl")
+        ->check(CLI::IsMember({"text", "jsonl"}))
+        ->group(storage_group);
+  }
+
+  Options& options_;
+};
+
+std::string standard_input() {
+  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+}
+
+// One line, without the name of the class that CLI11 puts before some.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+}  // namespace
+
+CommandLine parse_command_line(int count, const char* const* arguments) {
+  CommandLine line;
+  CLI::App app;
+  app.name("joey");
+  Parser(line.options).define(app);
+  if (count < 2) throw UsageError("a command is missing: joey --help lists them");
+  try {
+    app.parse(count, arguments);
+  } catch (const CLI::CallForVersion&) {
+    line.print = Parser::version();
+    return line;
+  } catch (const CLI::CallForHelp&) {
+    const auto chosen = app.get_subcommands();
+    line.print = chosen.empty() ? app.help() : chosen.front()->help();
+    return line;
+  } catch (const CLI::ParseError& error) {
+    const auto chosen = app.get_subcommands();
+    throw UsageError(fmt::format("{}; see joey {}{}--help", first_line(error.what()),
+                                 chosen.empty() ? "" : chosen.front()->get_name(), chosen.empty() ? "" : " "));
+  }
+  if (line.options.prompt == "-") line.options.prompt = standard_input();
+  if (line.options.arguments == "-") line.options.arguments = standard_input();
+  return line;
+}
+
+}  // namespace cli

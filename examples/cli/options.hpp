@@ -1,0 +1,65 @@
+// The command line, as plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+namespace cli {
+
+// The program's exit codes.
+inline constexpr int exit_completed = 0;
+inline constexpr int exit_failed = 1;
+inline constexpr int exit_usage = 2;      // the command line, or something it names, is wrong
+inline constexpr int exit_waiting = 3;    // stopped for a person's answer or approval
+inline constexpr int exit_cancelled = 4;  // or a limit was reached
+
+// What is wrong with the command line, in one line.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+enum class Command : unsigned char { run, resume, tasks, show, events, replay, tool, tools };
+enum class OutputFormat : unsigned char { text, jsonl };
+
+struct Options {
+  Command command{Command::run};
+
+  std::string prompt;     // run: "-" was read from standard input already
+  std::string task;       // resume, show, events, replay
+  std::string message;    // resume
+  std::string tool;       // tool
+  std::string arguments;  // tool
+
+  std::string workspace{"."};
+  std::string database;  // empty: the default
+  std::string provider;  // empty: by the keys in the environment
+  std::string model;
+  std::string base_url;
+  std::string mode;
+  std::optional<std::string> auto_approve;
+  OutputFormat output{OutputFormat::text};
+  std::uint32_t turns_max{0};
+  double cost_usd_max{0};
+  bool durable_to_power_loss{true};
+
+  bool approve{false};  // resume
+  bool deny{false};
+  std::optional<std::string> answer;
+
+  std::uint64_t from{1};  // events
+  bool follow{false};
+  std::uint32_t tasks_max{20};  // tasks
+  bool json{false};             // tools
+};
+
+struct CommandLine {
+  Options options;
+  std::string print;  // not empty: print it and end well; there is no command
+};
+
+// Throws UsageError.
+[[nodiscard]] CommandLine parse_command_line(int count, const char* const* arguments);
+
+}  // namespace cli

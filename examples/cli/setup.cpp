@@ -1,0 +1,200 @@
+#include "setup.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
+
+#include "event.hpp"
+
+namespace cli {
+namespace {
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : value;
+}
+
+struct KeyVariable {
+  const char* provider;
+  const char* name;  // empty: a server of one's own, which needs none
+};
+constexpr std::array key_variables{KeyVariable{"anthropic", "ANTHROPIC_API_KEY"},
+                                   KeyVariable{"openai", "OPENAI_API_KEY"},
+                                   KeyVariable{"openrouter", "OPENROUTER_API_KEY"},
+                                   KeyVariable{"alibaba", "DASHSCOPE_API_KEY"},
+                                   KeyVariable{"ollama", ""},
+                                   KeyVariable{"lmstudio", ""},
+                                   KeyVariable{"llamacpp", ""},
+                                   KeyVariable{"vllm", ""}};
+
+// "mistral" has MISTRAL_API_KEY, and so on, unless the table says otherwise.
+std::string key_variable(const std::string& provider) {
+  for (const KeyVariable& entry : key_variables) {
+    if (entry.provider == provider) return entry.name;
+  }
+  std::string name;
+  for (const char c : provider) name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? static_cast<char>(std::toupper(c)) : '_';
+  return name + "_API_KEY";
+}
+
+// The provider whose key is set.
+std::string chosen_provider(const Options& options) {
+  if (!options.provider.empty()) return options.provider;
+  for (const char* provider : {"anthropic", "openai", "openrouter"}) {
+    if (!variable(key_variable(provider).c_str()).empty()) return provider;
+  }
+  if (!variable("OLLAMA_HOST").empty()) return "ollama";
+  if (!options.base_url.empty()) return "openai";  // what servers of one's own speak
+  throw UsageError(
+      "no model provider: set ANTHROPIC_API_KEY, OPENAI_API_KEY, OPENROUTER_API_KEY or OLLAMA_HOST, or name a server with "
+      "--base-url");
+}
+
+// Ollama's own forms of it: "host", "host:port", ":port", or a URL. Empty when it is not set.
+std::string ollama_url() {
+  std::string host = variable("OLLAMA_HOST");
+  if (host.empty()) return {};
+  std::string scheme = "http://";
+  if (const std::size_t end = host.find("://"); end != std::string::npos) {
+    scheme = host.substr(0, end + 3);
+    host.erase(0, end + 3);
+  }
+  while (host.ends_with('/')) host.pop_back();
+  if (host.starts_with(':')) host.insert(0, "127.0.0.1");
+  if (host.starts_with("0.0.0.0")) host.replace(0, 7, "127.0.0.1");  // where it listens is not where to call
+  const std::size_t colon = host.rfind(':');
+  const std::size_t bracket = host.rfind(']');  // of an IPv6 address
+  const bool has_port = colon != std::string::npos && (bracket == std::string::npos || colon > bracket);
+  if (!has_port && scheme == "http://" && host.find('/') == std::string::npos) host += ":11434";
+  return scheme + host + (host.ends_with("/v1") ? "" : "/v1");
+}
+
+joey::SessionOptions with_provider(joey::SessionOptions session, const std::string& provider) {
+  session.provider = provider;
+  const bool own_address = !session.base_url.empty();
+  if (provider == "ollama" && !own_address) session.base_url = ollama_url();
+  const std::string name = key_variable(provider);
+  if (name.empty()) return session;
+  session.api_key = variable(name.c_str());
+  if (session.api_key.empty() && !own_address) {
+    throw UsageError(fmt::format("{0} is not set: provider \"{1}\" needs its key there", name, provider));
+  }
+  return session;
+}
+
+std::filesystem::path data_directory() {
+  if (const std::string data = variable("XDG_DATA_HOME"); data.starts_with('/')) return data;
+  const std::string home = variable("HOME");
+  if (home.empty()) throw UsageError("neither HOME nor XDG_DATA_HOME is set: name the database with --db");
+  return std::filesystem::path(home) / ".local" / "share";
+}
+
+std::vector<std::string_view> items_of(std::string_view list) {
+  std::vector<std::string_view> items;
+  while (!list.empty()) {
+    const std::size_t end = list.find(',');
+    std::string_view item = list.substr(0, end);
+    while (item.starts_with(' ')) item.remove_prefix(1);
+    while (item.ends_with(' ')) item.remove_suffix(1);
+    if (!item.empty()) items.push_back(item);
+    if (end == std::string_view::npos) break;
+    list.remove_prefix(end + 1);
+  }
+  return items;
+}
+
+constexpr std::array<std::string_view, 8> groups{"read", "edit", "command", "mcp", "modes", "subtasks", "custom", "all"};
+
+struct ToolName {
+  std::string name;
+  std::string group;
+};
+std::vector<ToolName> tool_names(const joey::Session& session) {
+  simdjson::dom::parser parser;
+  const joey::Text json = session.tools();
+  std::vector<ToolName> tools;
+  for (const auto item : parser.parse(json.view()).get_array()) {
+    Object tool;
+    if (item.get(tool) != simdjson::SUCCESS) continue;
+    tools.push_back({std::string(text_of(tool, "name")), std::string(text_of(tool, "group"))});
+    if (tools.back().name == "new_task") tools.back().group = "subtasks";
+  }
+  return tools;
+}
+
+}  // namespace
+
+std::string database_path(const Options& options) {
+  return options.database.empty() ? (data_directory() / "joey" / "joey.db").string() : options.database;
+}
+
+joey::Engine open_engine(const Options& options, bool create) {
+  const std::filesystem::path path = database_path(options);
+  std::error_code error;
+  if (!create && !std::filesystem::exists(path, error)) {
+    throw UsageError(fmt::format("there is no database {}", path.string()));
+  }
+  if (create && options.database.empty()) {
+    std::filesystem::create_directories(path.parent_path(), error);
+    if (error) throw UsageError(fmt::format("{} cannot be made: {}", path.parent_path().string(), error.message()));
+  }
+  return joey::Engine({.database = path.string(),
+                       .durability = options.durable_to_power_loss ? joey::Durability::full : joey::Durability::process});
+}
+
+joey::Session new_session(joey::Engine& engine, const Options& options) {
+  joey::SessionOptions session{.workspace = options.workspace,
+                               .mode = options.mode,
+                               .model = options.model,
+                               .base_url = options.base_url,
+                               .allow = options.auto_approve.value_or(""),
+                               .turns_max = options.turns_max,
+                               .cost_usd_max = options.cost_usd_max};
+  joey::Session made(engine, with_provider(std::move(session), chosen_provider(options)));
+  if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
+  return made;
+}
+
+joey::Session session_of_task(joey::Engine& engine, const Options& options, const TaskView& task) {
+  joey::SessionOptions session{.workspace = task.workspace,
+                               .model = task.model,
+                               .base_url = options.base_url.empty() ? task.base_url : options.base_url};
+  joey::Session made(engine, with_provider(std::move(session), task.provider));
+  if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
+  return made;
+}
+
+joey::Session tool_session(joey::Engine& engine, const Options& options) {
+  joey::Session session(engine, {.workspace = options.workspace,
+                                 .mode = options.mode,
+                                 .allow = options.auto_approve.value_or("all")});
+  if (options.auto_approve) check_auto_approve(session, *options.auto_approve);
+  return session;
+}
+
+void check_auto_approve(const joey::Session& session, std::string_view list) {
+  const std::vector<ToolName> tools = tool_names(session);
+  for (const std::string_view item : items_of(list)) {
+    const bool known = std::find(groups.begin(), groups.end(), item) != groups.end() ||
+                       std::any_of(tools.begin(), tools.end(), [&](const ToolName& tool) { return tool.name == item; });
+    if (known) continue;
+    throw UsageError(fmt::format("--auto-approve: \"{}\" is neither a tool nor one of {}", item, fmt::join(groups, ", ")));
+  }
+}
+
+bool auto_approves(const joey::Session& session, std::string_view list, std::string_view tool) {
+  const std::vector<ToolName> tools = tool_names(session);
+  const auto found = std::find_if(tools.begin(), tools.end(), [&](const ToolName& each) { return each.name == tool; });
+  const std::string_view group = found == tools.end() ? std::string_view("custom") : found->group;
+  for (const std::string_view item : items_of(list)) {
+    if (item == "all" || item == tool || item == group) return true;
+  }
+  return false;
+}
+
+}  // namespace cli

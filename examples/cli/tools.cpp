@@ -1,0 +1,68 @@
+#include "tools.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <vector>
+
+#include "event.hpp"
+#include "interrupts.hpp"
+#include "journal.hpp"
+#include "setup.hpp"
+#include "terminal.hpp"
+#include "text.hpp"
+
+namespace cli {
+namespace {
+
+// The beginning of a description, up to the end of its first sentence.
+std::string first_sentence(std::string_view text) {
+  const std::size_t end = text.find(". ");
+  return one_line(clean(text.substr(0, std::min(end, text.find('\n')))));
+}
+
+}  // namespace
+
+int tool(const Options& options) {
+  joey::Engine engine;
+  joey::Session session = tool_session(engine, options);
+  Terminal terminal;
+  try {
+    const joey::Text json = session.run_tool(options.tool, options.arguments);
+    JsonReader reader;
+    const bool ok = flag_of(reader.object(json), "ok");
+    terminal.write(json_line(json, terminal.terminal()));
+    return ok ? exit_completed : exit_failed;
+  } catch (const joey::Error& error) {
+    terminal.write(fmt::format("{{\"ok\":false,\"error\":{},\"message\":{}}}\n", json_string(error.name()),
+                               json_string(error.what())));
+    return exit_failed;
+  }
+}
+
+int tools(const Options& options) {
+  joey::Engine engine;
+  const joey::Session session = tool_session(engine, options);
+  const joey::Text json = session.tools(options.mode);
+  Terminal terminal;
+  if (options.json) {
+    terminal.write(json_line(json, terminal.terminal()));
+    return exit_completed;
+  }
+  simdjson::dom::parser parser;
+  for (const auto item : parser.parse(json.view()).get_array()) {
+    Object tool;
+    if (item.get(tool) != simdjson::SUCCESS) continue;
+    const std::string name = fmt::format("{:<24}", clean(text_of(tool, "name")));
+    const std::string group = fmt::format("{:<10}", clean(text_of(tool, "group")));
+    const std::string description = first_sentence(text_of(tool, "description"));
+    terminal.write(fmt::format("{}{}{}\n", terminal.paint(Tone::bold, name), terminal.paint(Tone::dim, group),
+                               terminal.terminal() ? fit(description, terminal.columns() - std::min<std::size_t>(
+                                                                          terminal.columns(), 36))
+                                                   : description));
+  }
+  return exit_completed;
+}
+
+}  // namespace cli
