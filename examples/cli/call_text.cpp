@@ -103,6 +103,7 @@ Outcome command_outcome(std::string_view text) {
   if (const std::size_t code = head.find("Exit code: "); code != std::string_view::npos) {
     const std::string_view rest = head.substr(code + 11);
     out.info = fmt::format("exit code {}", rest.substr(0, rest.find('\n')));
+    out.failed = out.info != "exit code 0";
   } else if (head.find("in the background") != std::string_view::npos) {
     out.info = "in the background";
   } else {
@@ -202,9 +203,6 @@ Outcome outcome_of(const Call& call, std::string_view status, std::string_view t
   if (status.empty() || status == "ok") {
     JsonReader reader;
     return ok_outcome(call, reader.object_or_empty(call.arguments), result);
-  }
-  if (status == "error" && call.tool == "execute_command" && result.find("Exit code: ") != std::string::npos) {
-    return command_outcome(result);
   }
   Outcome out;
   out.info = status == "error" ? "failed" : std::string(status);

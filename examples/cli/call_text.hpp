@@ -20,6 +20,7 @@ namespace cli {
 struct Outcome {
   std::string info;         // "94 lines", "+1 -1", "exit code 2"
   std::vector<Line> lines;  // a diff, the last lines of an output, an error
+  bool failed{false};       // it ran, and says itself that it went wrong
 };
 // `status` and `text` as in tool.finished; an empty status is "ok".
 [[nodiscard]] Outcome outcome_of(const Call& call, std::string_view status, std::string_view text);

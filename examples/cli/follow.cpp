@@ -325,6 +325,7 @@ int resume(const Options& options) {
     if (waiting) follower.transcript().show_waiting(follower.views().find(waiting->task)->second, waiting->call);
   }
   joey::Task task = session.open(options.task);
+  if (!options.mode.empty()) task.set_mode(options.mode);
   say(follower, task, options, before);
   return follower.follow(std::move(task));
 }

@@ -86,7 +86,13 @@ class Parser {
     auto* answer = sub.add_option("--answer", options_.answer, "Answer the question that waits")->type_name("TEXT");
     approve->excludes(deny)->excludes(answer);
     deny->excludes(answer);
+    sub.add_option("-w,--workspace", options_.moved_workspace, "Where its directory is now, if it was moved")
+        ->type_name("DIR")
+        ->group(options_group);
+    sub.add_option("--mode", options_.mode, "Go on in this mode")->type_name("MODE")->group(options_group);
     add_auto_approve(sub);
+    sub.add_option("--provider", options_.provider, "Must be the task's own")->type_name("NAME")->group(model_group);
+    sub.add_option("--model", options_.model, "Must be the task's own")->type_name("NAME")->group(model_group);
     add_base_url(sub);
     add_storage(sub);
     add_output(sub);

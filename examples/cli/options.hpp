@@ -33,6 +33,7 @@ struct Options {
   std::string arguments;  // tool
 
   std::string workspace{"."};
+  std::string moved_workspace;  // of a task that goes on; empty: where it was
   std::string database;  // empty: the default
   std::string provider;  // empty: by the keys in the environment
   std::string model;

@@ -161,7 +161,12 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
 }
 
 joey::Session session_of_task(joey::Engine& engine, const Options& options, const TaskView& task) {
-  joey::SessionOptions session{.workspace = task.workspace,
+  const auto differs = [](const std::string& asked, const std::string& own) { return !asked.empty() && asked != own; };
+  if (differs(options.provider, task.provider) || differs(options.model, task.model)) {
+    throw UsageError(fmt::format("{} runs with {} and {}: go on with those, or start a new task", task.id, task.provider,
+                                 task.model));
+  }
+  joey::SessionOptions session{.workspace = options.moved_workspace.empty() ? task.workspace : options.moved_workspace,
                                .model = task.model,
                                .base_url = options.base_url.empty() ? task.base_url : options.base_url};
   joey::Session made(engine, with_provider(std::move(session), task.provider));

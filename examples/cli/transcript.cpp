@@ -292,8 +292,9 @@ void Transcript::show_result(TaskView& view, const Event& event) {
   }
   begin(Section::tools);
   const Glyphs& glyphs = terminal_.glyphs();
-  const std::string_view glyph = ok ? glyphs.ok : status == "error" ? glyphs.failed : glyphs.denied;
-  const Tone tone = ok ? Tone::green : status == "error" ? Tone::red : Tone::yellow;
+  const bool failed = status == "error" || outcome.failed;
+  const std::string_view glyph = failed ? glyphs.failed : ok ? glyphs.ok : glyphs.denied;
+  const Tone tone = failed ? Tone::red : ok ? Tone::green : Tone::yellow;
   const auto indent = static_cast<std::size_t>(2 * view.depth());
   put(view.depth(), Tone::plain, call_head(*call, glyph, tone, outcome.info, terminal_.columns() - indent));
   terminal_.write("\n");

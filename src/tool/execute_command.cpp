@@ -121,29 +121,31 @@ class CommandRun final : public TaskCommands, public CommandSink, public std::en
   enum class Ending : unsigned char { none, cancel, timeout };  // what the command is being ended for
 
   void on_cancel() {
-    if (done_) end(Ending::cancel);
+    if (done_) end(Ending::cancel, {});
   }
 
   void on_timeout() {
     timeout_timer_ = 0;
-    if (!ended_) end(Ending::timeout);
+    if (!ended_) end(Ending::timeout, options_.timeout);
   }
 
-  void end(Ending why) {
+  void end(Ending why, milliseconds limit) {
     if (ending_ != Ending::none || !command_) return;
     ending_ = why;
+    limit_ = limit;
     command_->terminate(options_.end_grace);
     end_timer_ = scheduler_.after(options_.end_grace + end_slack, [this] {
       end_timer_ = 0;
       if (done_) return finish_ended();
       command_.reset();
+      ended_ = true;
     });
   }
 
   void on_background_time() {
     background_timer_ = 0;
     if (!done_ || ended_ || exit_ || ending_ != Ending::none) return;
-    if (context_->background == nullptr) return end(Ending::timeout);
+    if (context_->background == nullptr) return end(Ending::timeout, background_after_);
     finish(true, fmt::format("Command is still running in the background, within working directory '{}'. It ends with "
                              "the task at the latest; do not start it again.",
                              directory_),
@@ -169,20 +171,14 @@ class CommandRun final : public TaskCommands, public CommandSink, public std::en
       case Ending::timeout:
         return finish(false, fmt::format("The command was ended within working directory '{}' because it ran longer than "
                                          "the limit of {}. Do not run it again as it is.",
-                                         directory_, time_limit_text()));
+                                         directory_, fmt::format("{} s", static_cast<double>(limit_.count()) / 1000)));
     }
-    const CommandExit exit = exit_.value_or(CommandExit{});
-    finish(exit.code == 0 && exit.signal == 0, finished_text());
+    finish(true, finished_text());  // it ran: a failing exit code is for the model to judge
   }
 
   [[nodiscard]] std::string finished_text() const {
     return fmt::format("Command executed in terminal within working directory '{}'.\n{}", directory_,
                        status_text(exit_.value_or(CommandExit{})));
-  }
-
-  [[nodiscard]] std::string time_limit_text() const {
-    const milliseconds limit = options_.timeout.count() > 0 ? options_.timeout : background_after_;
-    return fmt::format("{} s", static_cast<double>(limit.count()) / 1000);
   }
 
   void finish(bool ok, std::string status, bool in_background = false) {
@@ -193,7 +189,7 @@ class CommandRun final : public TaskCommands, public CommandSink, public std::en
     if (exit_ || !output_.empty() || in_background) {
       outcome.text += "\nOutput:\n" + output_.text();
     }
-    outcome.text = elide_middle(outcome.text, context_->result_bytes_max);
+    outcome.text = within(outcome.text, context_->result_bytes_max);
     if (in_background) {
       auto& background = *context_->background;
       std::erase_if(background, [](const auto& commands) { return commands->ended(); });
@@ -218,6 +214,7 @@ class CommandRun final : public TaskCommands, public CommandSink, public std::en
   std::optional<CommandExit> exit_;
   bool ended_{false};
   Ending ending_{Ending::none};
+  milliseconds limit_{0};  // that it ran into, when it is ended for that
   milliseconds background_after_{0};
   TimerId background_timer_{0};
   TimerId timeout_timer_{0};
