@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t blocks_max = 1000;
 constexpr std::size_t text_lines_max = 1'000'000;
-constexpr std::size_t exact_steps_max = 2'000'000'000;    // of all blocks together; linear work, about a second
+constexpr std::size_t exact_steps_max = 2'000'000'000;    // of all blocks together; linear work
 constexpr std::size_t tolerant_steps_max = 200'000'000;   // of all blocks together
 constexpr std::size_t aligned_cells_max = 1'000'000;      // of the table that aligns a replacement with its search
 constexpr std::size_t nearest_lines_shown_max = 40;
@@ -436,9 +436,11 @@ class BlockApplier {
         std::string at;
         for (const std::size_t line : location.candidates) at += fmt::format("{}{}", at.empty() ? "" : ", ", line + 1);
         if (location.candidates_count > location.candidates.size()) at += ", ...";
-        return fmt::format("its SEARCH text is in the file {} times, at lines {}: add :start_line:N with one of them, or "
-                           "more lines around it.",
-                           location.candidates_count, at);
+        return fmt::format("{}, at lines {}: add :start_line:N with one of them, or more lines around it.",
+                           location.similarity < 1
+                               ? "its SEARCH text is not in the file, and several places are about as similar to it"
+                               : fmt::format("its SEARCH text is in the file {} times", location.candidates_count),
+                           at);
       }
       case Location::Kind::too_costly:
         return "its SEARCH text is not in the file exactly, and too many places are similar to compare them all: copy "

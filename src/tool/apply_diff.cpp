@@ -59,16 +59,16 @@ class ApplyDiff final : public BlockingTool {
     if (!result) return tool_failure(result.error());
 
     if (result->blocks_applied == 0) {
-      return tool_failure(elide_middle(fmt::format("\"{}\" is unchanged: no block of the diff could be applied.\n{}",
-                                                   *relative, result->report),
-                                       context.result_bytes_max));
+      return tool_failure(within(fmt::format("\"{}\" is unchanged: no block of the diff could be applied.\n{}", *relative,
+                                             trim(result->report)),
+                                 context.result_bytes_max));
     }
     const bool changed = result->text != before->text;
     if (changed) {
       const auto written = workspace.write(*relative, encode_text(result->text, before->encoding));
       if (!written) return tool_failure(written.error());
     }
-    return {true, elide_middle(report(*relative, *result, changed), context.result_bytes_max), {},
+    return {true, within(report(*relative, *result, changed), context.result_bytes_max), {},
             changed ? *relative : std::string()};
   }
 

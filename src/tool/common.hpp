@@ -1,6 +1,7 @@
 // What the tools of this folder share.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 
 #include "base/json.hpp"
 #include "base/result.hpp"
+#include "base/text.hpp"
 #include "tool/tool.hpp"
 
 namespace joey {
@@ -25,6 +27,13 @@ namespace joey {
 
 // `json` without insignificant white space: schemas are written for people and sent to models.
 [[nodiscard]] std::string compact_json(std::string_view json);
+
+// `text` within `size_max` bytes, without its middle when it must be.
+[[nodiscard]] inline std::string within(std::string_view text, std::size_t size_max) {
+  constexpr std::size_t note_size_max = 64;
+  if (text.size() <= size_max) return std::string(text);
+  return elide_middle(text, size_max - std::min(size_max, note_size_max));
+}
 
 // What the tools that write a file tell the model.
 [[nodiscard]] inline std::string write_report(std::string_view path, std::string_view operation,

@@ -328,7 +328,7 @@ class ReadFile final : public BlockingTool {
       outcome.ok = outcome.ok && result.ok;
       std::move(result.images.begin(), result.images.end(), std::back_inserter(outcome.images));
     }
-    outcome.text = elide_middle(outcome.text, context.result_bytes_max);
+    outcome.text = within(outcome.text, context.result_bytes_max);
     return outcome;
   }
 
@@ -371,7 +371,6 @@ class ReadFile final : public BlockingTool {
               "include_header": {"type": "boolean", "description": "Also the comment above the block (default true)"},
               "max_lines": {"type": "integer", "minimum": 1, "description": "The most lines to show (default: limit)"}
             },
-            "required": [],
             "additionalProperties": false
           }
         },

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <chrono>
+#include <ctime>
 #include <random>
 #include <vector>
 
@@ -194,7 +194,7 @@ TEST_CASE("similar text is taken when nothing else comes close") {
   CHECK(holds(result->notes, "Block 1 matched line 1 at 97 % similarity"));
 
   const std::string two = "value_of_setting_a = 1000\nvalue_of_setting_b = 1000\n";
-  CHECK(holds(applied(two, block("value_of_setting_c = 1000", "x")), "2 times"));
+  CHECK(holds(applied(two, block("value_of_setting_c = 1000", "x")), "about as similar to it, at lines 1, 2"));
   CHECK(applied(two, block("value_of_setting_c = 1000", "x", 2)) == "value_of_setting_a = 1000\nx\n");
 }
 
@@ -229,7 +229,7 @@ TEST_CASE("of blocks that overlap the later one fails") {
 }
 
 TEST_CASE("a text of near-identical lines costs bounded time") {
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   std::string text;
   std::string search;
   for (int i = 0; i < 50'000; ++i) {
@@ -253,7 +253,7 @@ TEST_CASE("a text of near-identical lines costs bounded time") {
   for (int i = 0; i < 25'000; ++i) indented += "    x\n";
   CHECK(holds(applied(same, block(indented.substr(0, indented.size() - 1), "z")), "failed"));
   CHECK(holds(applied(std::string(200'000, 'a') + "\n", block(std::string(200'000, 'b'), "z")), "failed"));
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));  // seconds even under sanitizers
+  CHECK(std::clock() - start < 20 * CLOCKS_PER_SEC);  // of the processor; a few seconds even under sanitizers
 }
 
 // Random texts of few different lines, so that repetition, blanks and odd bytes are common.
