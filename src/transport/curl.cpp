@@ -2,6 +2,8 @@
 
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -104,6 +106,12 @@ std::string system_message(long error_number) {
   return std::error_code(static_cast<int>(error_number), std::generic_category()).message();
 }
 
+// Bytes that the peer of a socket has still to take.
+int unsent_size(curl_socket_t socket) {
+  int size = 0;
+  return socket != CURL_SOCKET_BAD && ::ioctl(socket, SIOCOUTQ, &size) == 0 ? size : 0;
+}
+
 // The hosts that no proxy is used for: the environment's, and loopback.
 std::string no_proxy_hosts() {
   const char* given = std::getenv("no_proxy");
@@ -155,6 +163,7 @@ struct Transfer {
   bool connected{false};  // until then connect_timeout rules
   bool repeated{false};
   bool overdue{false};
+  int unsent{0};  // bytes in the kernel's buffer when it was last looked at
 
   std::optional<Error> failure;  // what ended it, when that was not libcurl
   std::array<char, CURL_ERROR_SIZE> curl_message{};
@@ -236,6 +245,7 @@ class CurlTransport final : public Transport {
   std::vector<Transfer*> starting_;  // live, not yet given to libcurl
   std::vector<Transfer*> doomed_;    // cancelled inside libcurl, which forbids taking them out there
   bool inside_curl_{false};
+  curl_socket_t acting_on_{CURL_SOCKET_BAD};
   bool body_asked_{false};  // on_read_body() gave bytes in the last act()
   bool kick_posted_{false};
   const std::shared_ptr<bool> alive_{std::make_shared<bool>(true)};
@@ -393,6 +403,7 @@ void CurlTransport::recycle(Transfer& transfer) {
   taken->connected = false;
   taken->repeated = false;
   taken->overdue = false;
+  taken->unsent = 0;
   taken->failure.reset();
   taken->curl_message[0] = '\0';
   spare_.push_back(std::move(taken));
@@ -582,6 +593,7 @@ void CurlTransport::act(curl_socket_t socket, int events) {
   int running = 0;
   inside_curl_ = true;
   body_asked_ = false;
+  acting_on_ = socket;
   curl_multi_socket_action(multi_.get(), socket, events, &running);
   inside_curl_ = false;
   settle();
@@ -630,6 +642,13 @@ void CurlTransport::on_silence(Transfer& transfer) {
   if (silent < transfer.idle_timeout) return watch_silence(transfer, transfer.idle_timeout - silent);
   // When the loop itself was late, bytes may wait in the socket: they are looked at first.
   if (!std::exchange(transfer.overdue, true)) return watch_silence(transfer, std::chrono::milliseconds(0));
+  // A server that goes on taking the body from the kernel's buffer is not silent either.
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  curl_easy_getinfo(transfer.easy.get(), CURLINFO_ACTIVESOCKET, &socket);
+  if (const int unsent = unsent_size(socket); unsent < std::exchange(transfer.unsent, unsent)) {
+    heard(transfer);
+    return watch_silence(transfer, transfer.idle_timeout);
+  }
   finish(transfer,
          failure(ErrorCode::timeout,
                  transfer.head_complete
@@ -769,6 +788,7 @@ std::size_t CurlTransport::on_read_body(char* out, std::size_t size, std::size_t
       transfer.piece_offset = 0;
     }
   }
+  transfer.unsent = unsent_size(transfer.owner.acting_on_);
   transfer.owner.body_asked_ = filled > 0;
   return filled;
 }

@@ -200,33 +200,58 @@ TEST_CASE("ropes from 0 bytes to 8 MB arrive whole and in order, and so do the a
 }
 
 TEST_CASE("a server that reads slowly gets the whole upload, and its slowness is no silence") {
-  // Much more than the kernel's buffers hold: what sits in them is not seen to move.
-  const std::string bytes = pattern(32 << 20);
+  const std::string bytes = pattern(16 << 20);
+  std::atomic<bool> compared{false};
   std::atomic<bool> exact{false};
   TestServer server([&](ServerConnection& connection) {
     connection.read_head();
     std::string got;
     while (got.size() < bytes.size()) {
-      const std::string some = connection.read_some(128 * 1024);
+      const std::string some = connection.read_some(64 * 1024);
       if (some.empty()) return;
       got += some;
-      std::this_thread::sleep_for(8ms);
+      std::this_thread::sleep_for(5ms);
     }
-    exact = got == bytes;
     connection.answer("done");
     connection.wait_closed();
-  });
+    exact = got == bytes;
+    compared = true;
+  }, 256 * 1024);
   World world;
   Recorder sink;
   HttpRequest request{.url = server.url(), .body = cut(bytes, 100'000)};
-  request.idle_timeout = 1500ms;
+  request.idle_timeout = 500ms;
   const auto start = Clock::now();
   const auto exchange = world.transport->start(std::move(request), sink);
   REQUIRE(world.run_to_end(sink));
   CAPTURE(sink.error().message);
   CHECK(sink.succeeded());
+  const auto took = milliseconds_since(start);
+  world.transport.reset();
+  CHECK(world.run_until([&] { return compared.load(); }));
   CHECK(exact);
-  CHECK(milliseconds_since(start) > 1500);
+  CHECK(took > 800);
+}
+
+TEST_CASE("a server that stops reading the upload is silent from then on") {
+  TestServer server([](ServerConnection& connection) {
+    connection.read_head();
+    connection.read_some(100'000);
+    std::this_thread::sleep_for(2s);
+  });
+  World world;
+  for (const std::size_t size : {std::size_t{1} << 20, std::size_t{32} << 20}) {  // within the kernel's buffers or not
+    CAPTURE(size);
+    Recorder sink;
+    HttpRequest request{.url = server.url(), .body = cut(pattern(size), 1 << 20)};
+    request.idle_timeout = 300ms;
+    const auto start = Clock::now();
+    const auto exchange = world.transport->start(std::move(request), sink);
+    REQUIRE(world.run_to_end(sink));
+    CHECK(sink.error().code == ErrorCode::timeout);
+    CHECK(milliseconds_since(start) >= 290);
+    CHECK(milliseconds_since(start) < 1500);
+  }
 }
 
 TEST_CASE("pieces of an answer come as they are sent, also across the idle timeout in sum") {
@@ -438,7 +463,7 @@ TEST_CASE("a connection that does not come about times out, however long the idl
   CHECK(milliseconds_since(start) < 3000);  // the first handshake reads the system's certificates
 }
 
-TEST_CASE("each exchange times its own silence, to about 100 ms") {
+TEST_CASE("each exchange times its own silence") {
   TestServer server([](ServerConnection& connection) {
     connection.read_request();
     connection.send(chunked_head);
@@ -469,7 +494,7 @@ TEST_CASE("each exchange times its own silence, to about 100 ms") {
     CAPTURE(i);
     CHECK(all[static_cast<std::size_t>(i)]->sink.error().code == ErrorCode::timeout);
     CHECK(all[static_cast<std::size_t>(i)]->silent_ms >= 100 + 30 * i - 5);
-    CHECK(all[static_cast<std::size_t>(i)]->silent_ms <= 100 + 30 * i + 100);
+    CHECK(all[static_cast<std::size_t>(i)]->silent_ms <= 100 + 30 * i + 250);  // 3 ms on an idle machine
   }
 }
 
@@ -702,11 +727,11 @@ TEST_CASE("beyond the limit of connections exchanges wait, without running into 
   World world({.host_connections_max = 2});
   std::vector<std::unique_ptr<Recorder>> sinks;
   std::vector<std::unique_ptr<HttpExchange>> exchanges;
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < 30; ++i) {
     sinks.push_back(std::make_unique<Recorder>());
     HttpRequest request{.url = server.url()};
-    request.connect_timeout = 150ms;
-    request.idle_timeout = 150ms;
+    request.connect_timeout = 600ms;
+    request.idle_timeout = 600ms;
     exchanges.push_back(world.transport->start(std::move(request), *sinks.back()));
   }
   for (const auto& sink : sinks) {

@@ -84,8 +84,9 @@ void ServerConnection::reset() {
   ::connect(fd_, &address, sizeof(address));
 }
 
-TestServer::TestServer(Script script) : script_(std::move(script)) {
+TestServer::TestServer(Script script, int receive_buffer) : script_(std::move(script)) {
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (receive_buffer > 0) ::setsockopt(listener_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

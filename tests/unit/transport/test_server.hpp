@@ -51,7 +51,8 @@ class TestServer {
  public:
   using Script = std::function<void(ServerConnection&)>;
 
-  explicit TestServer(Script script);
+  // `receive_buffer` bounds what the kernel takes in ahead of the script; 0 leaves it to the kernel.
+  explicit TestServer(Script script, int receive_buffer = 0);
   ~TestServer();
 
   [[nodiscard]] std::string url(std::string_view path = "/") const;
