@@ -87,6 +87,7 @@ void fields(T& x, V&& visit) {
   visit("mode", x.mode);
   visit("system", x.system);
   visit("tools", x.tools);
+  visit("bytes", x.bytes);
 }
 template <AnyOf<event::UserMessage> T, class V>
 void fields(T& x, V&& visit) {

@@ -74,6 +74,7 @@ struct PromptSet {
   std::string mode;
   Digest system;  // of the system prompt
   Digest tools;   // of the tools, a JSON array of {name, description, parameters}
+  std::int64_t bytes{0};  // of both
   bool operator==(const PromptSet&) const = default;
 };
 

@@ -41,7 +41,8 @@ const Session::ReadyPrompt& Session::prompt(const std::string& mode) {
   ready.tools.bytes = tools_to_json(tools_of_mode(wanted, specs_));
   ready.system.digest = digest(ready.system.bytes);
   ready.tools.digest = digest(ready.tools.bytes);
-  ready.set = {mode, ready.system.digest, ready.tools.digest};
+  ready.set = {mode, ready.system.digest, ready.tools.digest,
+               static_cast<std::int64_t>(ready.system.bytes.size() + ready.tools.bytes.size())};
   return prompts_.emplace(mode, std::move(ready)).first->second;
 }
 
