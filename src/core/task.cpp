@@ -22,6 +22,8 @@ constexpr std::size_t malformed_bytes_max = 2'000;
 constexpr std::size_t title_bytes_max = 120;
 // What one image adds to an estimate of tokens, in bytes of text.
 constexpr std::int64_t image_bytes_estimate = 6'000;
+// What a message or a result adds beside its text.
+constexpr std::int64_t frame_bytes_estimate = 100;
 // Bytes of text a token stands for at least, in estimates that must not be too low.
 constexpr std::int64_t bytes_per_token_min = 3;
 
@@ -29,6 +31,8 @@ constexpr std::string_view no_tool_reminder =
     "Your last answer called no tool. Every answer must call at least one: when the task is done, call "
     "attempt_completion with the result; when you need something only the person knows, call ask_followup_question; "
     "otherwise go on with the next step. This reminder was written by the engine, not by the person.";
+
+constexpr std::string_view go_on_reminder = "Go on with the task. This was written by the engine, not by the person.";
 
 std::string json_text(std::initializer_list<std::pair<const char*, std::string_view>> fields) {
   std::string out;
@@ -107,9 +111,12 @@ struct Applier {
     task.created_at = at;
     task.phase = Phase::ready;
   }
-  void operator()(const event::PromptSet& e) { task.prompt = e; }
+  void operator()(const event::PromptSet& e) {
+    task.new_bytes += std::max<std::int64_t>(0, e.bytes - task.prompt.bytes);
+    task.prompt = e;
+  }
   void operator()(const event::UserMessage& e) {
-    task.new_bytes += static_cast<std::int64_t>(e.text.size()) +
+    task.new_bytes += frame_bytes_estimate + static_cast<std::int64_t>(e.text.size()) +
                       image_bytes_estimate * static_cast<std::int64_t>(e.images.size());
     if (e.by != Actor::person) return;
     task.news = true;
@@ -166,7 +173,7 @@ struct Applier {
   void operator()(const event::QuestionAsked& e) { set_state(e.call, CallState::questioning); }
   void operator()(const event::ToolStarted& e) { set_state(e.call, CallState::running); }
   void operator()(const event::ToolFinished& e) {
-    task.new_bytes += static_cast<std::int64_t>(e.text.size()) +
+    task.new_bytes += frame_bytes_estimate + static_cast<std::int64_t>(e.text.size()) +
                       image_bytes_estimate * static_cast<std::int64_t>(e.images.size());
     auto* call = find(e.call);
     if (call == nullptr) return;
@@ -306,7 +313,10 @@ class Decider {
       if (task().reason == ExitReason::completed) {
         return failure(ErrorCode::conflict, "the task is completed: give it a message to go on");
       }
+      // After a refusal the model has the last word, and a request must not end with it.
+      const bool model_spoke_last = task().reason == ExitReason::failed && task().answered;
       emit(event::TaskReopened{});
+      if (model_spoke_last) emit(event::UserMessage{std::string(go_on_reminder), {}, Actor::engine});
       go_on();
     } else if (task().paused) {
       emit(event::TaskResumed{});
@@ -335,7 +345,12 @@ class Decider {
       if (task().turn > 0 && !same_bytes) break_cache("mode");
       emit(in.prompt);
     }
-    go_on();
+    // A wait is over when the prompt for the next request was asked for.
+    if (task().phase == Phase::backoff && !task().paused) {
+      next_request();
+    } else {
+      go_on();
+    }
     return {};
   }
 
@@ -489,6 +504,7 @@ class Decider {
     }
     const std::int64_t repeats_max = task().config.limits.repeats_max;
     if (repeats_max > 0 && call.repeats >= 2 * repeats_max) {
+      stop_running("stopped: the task ended");  // calls that only read may run beside this one
       finish_rest(i, ToolStatus::skipped, error_text("not run: the task ended"));
       return end(ExitReason::limit_repetition,
                  fmt::format("the model called \"{}\" with the same arguments {} times in a row", call.name, call.repeats + 1));
@@ -671,6 +687,16 @@ class Decider {
   void finish_rest(std::size_t first, ToolStatus status, const std::string& text) {
     for (std::size_t i = first; i < task().calls.size(); ++i) {
       if (!call_is_done(task().calls[i])) finish(i, status, text);
+    }
+  }
+
+  // Ends the calls that run.
+  void stop_running(std::string_view why) {
+    const auto is_running = [](const CallProgress& call) { return call.state == CallState::running; };
+    if (std::none_of(task().calls.begin(), task().calls.end(), is_running)) return;
+    carry_out(effect::StopAll{});
+    for (std::size_t i = 0; i < task().calls.size(); ++i) {
+      if (is_running(task().calls[i])) finish(i, ToolStatus::cancelled, error_text(why));
     }
   }
 
