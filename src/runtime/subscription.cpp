@@ -177,7 +177,7 @@ void Subscription::publish(const EventRecordPtr& record) {
   if (!record->durable()) {
     if (!options_.deltas && record->kind < static_cast<std::int32_t>(RecordKind::lagged)) return;
     // Deltas leave room for durable events; those of a task that is behind would come before their time.
-    if (behind != behind_.end() || !push(record, options_.queue_max * 3 / 4)) {
+    if ((behind != behind_.end() && !behind->second.ahead) || !push(record, options_.queue_max * 3 / 4)) {
       note_lag(record->task, record->seq, record->at);
     } else {
       lag_noted_ = false;
@@ -185,12 +185,33 @@ void Subscription::publish(const EventRecordPtr& record) {
     return;
   }
   if (behind != behind_.end()) {
-    behind->second.published = record->seq;
+    publish_behind(behind, record);
   } else if (!push(record, options_.queue_max)) {
-    behind_[record->task] = {record->seq, record->seq, false};
+    behind_[record->task] = {record->seq, record->seq, false, false};
     const std::lock_guard lock(mutex_);
     any_behind_ = true;
   }
+}
+
+// A journal can be ahead of what is published: an event is durable first, and told when its completion has come.
+void Subscription::publish_behind(std::map<std::string, Behind>::iterator place, const EventRecordPtr& record) {
+  Behind& behind = place->second;
+  behind.published = record->seq;
+  if (!behind.ahead) return;
+  if (record->seq >= behind.next) {
+    if (!push(record, options_.queue_max)) {
+      behind.ahead = false;
+      const std::lock_guard lock(mutex_);
+      any_behind_ = true;
+      return;
+    }
+    behind.next = record->seq + 1;
+  }
+  if (record->seq + 1 == behind.next) behind_.erase(place);
+}
+
+bool Subscription::must_read() const {
+  return std::any_of(behind_.begin(), behind_.end(), [](const auto& one) { return !one.second.ahead; });
 }
 
 void Subscription::close() {
@@ -220,11 +241,11 @@ void Subscription::catch_up() {
   {
     const std::lock_guard lock(mutex_);
     drain_asked_ = false;
-    any_behind_ = !behind_.empty();
+    any_behind_ = must_read();
   }
   if (store_ == nullptr) return;
   for (auto& [task, behind] : behind_) {
-    if (behind.reading) continue;
+    if (behind.reading || behind.ahead) continue;
     const std::size_t used = queued();
     if (used >= options_.queue_max) return;
     behind.reading = true;
@@ -256,11 +277,14 @@ void Subscription::caught(const std::string& task, Result<std::vector<StoredEntr
     if (!push(make_record(task, *event, entry.bytes), options_.queue_max)) break;
     behind.next = entry.seq + 1;
   }
-  if (entries->empty() && behind.published < behind.next) behind_.erase(found);
+  if (entries->empty() && behind.published < behind.next) {
+    behind.ahead = behind.published + 1 < behind.next;
+    if (!behind.ahead) behind_.erase(found);
+  }
   const bool room = queued() <= options_.queue_max / 2;
   if (room) return catch_up();
   const std::lock_guard lock(mutex_);
-  any_behind_ = !behind_.empty();
+  any_behind_ = must_read();
 }
 
 std::size_t Subscription::queued() {

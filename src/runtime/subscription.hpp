@@ -86,12 +86,15 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
     Seq next{1};       // to hand out
     Seq published{0};  // the last that was published meanwhile
     bool reading{false};
+    bool ahead{false};  // everything was read, more than was published: what is still to be published is handed out already
   };
 
   bool push(const EventRecordPtr& record, std::size_t limit);
   void note_lag(const std::string& task, Seq seq, Timestamp at);
   void catch_up();
   void caught(const std::string& task, Result<std::vector<StoredEntry>> entries);
+  void publish_behind(std::map<std::string, Behind>::iterator place, const EventRecordPtr& record);
+  [[nodiscard]] bool must_read() const;
   std::size_t queued();
   void signal();
 
