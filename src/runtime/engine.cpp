@@ -36,6 +36,7 @@ Engine::~Engine() {
 std::string Engine::new_task_id() { return make_id("task", scheduler_.now(), options_.random()); }
 
 void Engine::start(std::shared_ptr<Session> session, std::string id, std::string text, Completion<void> done) {
+  if (stopped_) return done(closed());
   input::Start start;
   start.config = session->setup().config;
   start.session = start.config.workspace;
@@ -89,6 +90,7 @@ void Engine::load(std::shared_ptr<Session> session, std::string id, Completion<s
     }
     load_journal((*alive)->store(), id, [alive, finish, session](Result<std::shared_ptr<Journal>> journal) {
       if (*alive == nullptr) return;
+      if ((*alive)->stopped_) return finish(closed());
       if (!journal) return finish(tl::unexpected(std::move(journal.error())));
       auto runner = (*alive)->fold(session, **journal);
       if (!runner) return finish(runner);
@@ -137,20 +139,23 @@ void Engine::start_child(std::shared_ptr<Session> session, input::Start start, s
       }
       return;
     }
-    if (found.error().code != ErrorCode::not_found) {
-      if (const auto parent = engine.find(start.parent)) {
-        parent->deliver(input::SubtaskDone{start.parent_call, id, ExitReason::failed, found.error().message, {}, 0},
-                        [](Status) {});
-      }
-      return;
-    }
+    // It may have been cancelled meanwhile.
+    const auto parent = engine.find(start.parent);
+    if (!parent || !parent->awaits(id)) return;
+    const auto tell_failure = [alive, id, name = start.parent, call = start.parent_call](Status status) {
+      if (status || *alive == nullptr) return;
+      const auto waiting = (*alive)->find(name);
+      if (!waiting) return;
+      waiting->deliver(input::SubtaskDone{call, id, ExitReason::failed, status.error().message, {}, 0}, [](Status) {});
+    };
+    if (found.error().code != ErrorCode::not_found) return tell_failure(tl::unexpected(std::move(found.error())));
     start.prompt = session->prompt(start.config.mode).set;
     Task task;
     task.id = id;
     const auto runner = std::make_shared<TaskRunner>(engine, session, std::move(task));
     engine.runners_.emplace(id, runner);
     engine.store_->acquire_lease(id, [](Status) {});
-    runner->deliver(std::move(start), [](Status) {});
+    runner->deliver(std::move(start), tell_failure);
   });
 }
 
@@ -206,6 +211,7 @@ UniqueFunction<void()> Engine::count_tool() {
 void Engine::stop() {
   if (stopped_) return;
   stopped_ = true;
+  gate_.close();
   auto runners = std::move(runners_);
   runners_.clear();
   runners.clear();
@@ -222,7 +228,7 @@ void Engine::retire(const std::string& id) {
     if (*alive == nullptr) return;
     Engine& engine = **alive;
     const auto found = engine.runners_.find(id);
-    if (found == engine.runners_.end() || !found->second->idle()) return;
+    if (found == engine.runners_.end() || !found->second->may_leave()) return;
     engine.runners_.erase(found);
     engine.store_->release_lease(id);
   });

@@ -64,6 +64,9 @@ class RequestGate {
     std::list<Ticket*>::iterator place_;
   };
 
+  // Whoever is outside stays there.
+  void close() { open_max_ = 0; }
+
   // Keeps an exchange whose answer is known until it has read its body to the end, so that the connection serves again.
   using Lingering = std::list<std::shared_ptr<void>>::iterator;
   Lingering linger(std::shared_ptr<void> exchange) { return lingering_.insert(lingering_.end(), std::move(exchange)); }

@@ -23,10 +23,25 @@ TaskRunner::TaskRunner(Engine& engine, std::shared_ptr<Session> session, Task ta
       rope_(session_->setup().provider),
       background_(std::make_shared<std::vector<std::shared_ptr<TaskCommands>>>()) {}
 
-TaskRunner::~TaskRunner() { stop_all(); }
+TaskRunner::~TaskRunner() {
+  stop_all();
+  for (Waiting& waiting : inputs_) waiting.done(failure(ErrorCode::closed, "the engine has ended"));
+}
 
 bool TaskRunner::idle() const {
   return !handling_ && inputs_.empty() && !model_ && running_.empty() && timer_ == 0;
+}
+
+bool TaskRunner::may_leave() const {
+  if (!idle()) return false;
+  // A task that waits for a subtask is idle too, and must be here when it ends.
+  const std::string_view status = status_of(task_);
+  return stalled_ || task_.phase == Phase::fresh || task_.phase == Phase::ended || status == "waiting" || status == "paused";
+}
+
+bool TaskRunner::awaits(std::string_view child) const {
+  return std::any_of(task_.calls.begin(), task_.calls.end(),
+                     [&](const CallProgress& call) { return call.state == CallState::subtask && call.child == child; });
 }
 
 void TaskRunner::deliver(Input input, Completion<void> done) {
@@ -143,6 +158,7 @@ void TaskRunner::appended(Decision decision, std::vector<EntryBytes> entries, Co
       request_deltas_ = 0;
     }
     if (const auto* prompt = std::get_if<event::PromptSet>(&decision.events[i])) engine_.stored(*prompt);
+    if (const auto* finished = std::get_if<event::SubtaskFinished>(&decision.events[i])) subtasks_.erase(finished->child);
   }
   for (const Effect& effect : decision.effects) carry_out(effect);
   publish(decision.events, entries, first, task_.updated_at);
@@ -280,23 +296,23 @@ void TaskRunner::stop_all() {
 }
 
 void TaskRunner::cancel_subtasks() {
-  // Those of the state before the decision: in the one after it the calls are done.
+  // Those of the state before the decision: in the one after it the calls are done. One that waits for a person may have
+  // left memory, and one that was just started may not be there yet.
   for (const std::string& id : std::exchange(subtasks_, {})) {
-    if (const auto child = engine_.find(id)) child->deliver(input::Cancel{"the parent task ended"}, [](Status) {});
+    engine_.deliver(session_, id, input::Cancel{"the parent task ended"}, [](Status) {});
   }
 }
 
 void TaskRunner::settle() {
-  if (stalled_ || !idle()) return;
-  if (task_.phase == Phase::ended) return engine_.retire(task_.id);
-  const std::string_view status = status_of(task_);
-  if (status != "waiting" && status != "paused") return;
-  if (passivate_timer_ != 0) engine_.scheduler().cancel(passivate_timer_);
+  if (passivate_timer_ != 0) engine_.scheduler().cancel(std::exchange(passivate_timer_, 0));
+  if (stalled_ || !may_leave()) return;
+  // A fresh one was refused its start.
+  if (task_.phase == Phase::ended || task_.phase == Phase::fresh) return engine_.retire(task_.id);
   passivate_timer_ = engine_.scheduler().after(engine_.options().keep_waiting, [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self) return;
     self->passivate_timer_ = 0;
-    if (self->idle()) self->engine_.retire(self->task_.id);
+    self->engine_.retire(self->task_.id);
   });
 }
 

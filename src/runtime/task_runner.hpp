@@ -35,8 +35,9 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   void set_head(RequestHead head) { rope_.set_head(std::move(head)); }
 
   [[nodiscard]] const Task& task() const { return task_; }
-  // Nothing is under way and nothing waits to be taken.
-  [[nodiscard]] bool idle() const;
+  // Nothing is under way, nothing waits to be taken, and nothing will come but from outside.
+  [[nodiscard]] bool may_leave() const;
+  [[nodiscard]] bool awaits(std::string_view child) const;
 
  private:
   struct Waiting {
@@ -50,6 +51,7 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
     std::uint64_t deltas{0};
   };
 
+  [[nodiscard]] bool idle() const;  // nothing is under way and nothing waits to be taken
   void pump();
   void handle(Waiting waiting);
   Status seal(Decision& decision, Append& append);
@@ -92,7 +94,7 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   std::uint64_t request_deltas_{0};
   std::map<std::string, Running> running_;  // by call
   std::shared_ptr<std::vector<std::shared_ptr<TaskCommands>>> background_;
-  std::set<std::string> subtasks_;          // started or taken up by this runner
+  std::set<std::string> subtasks_;          // awaited
   TimerId timer_{0};
   TimerId passivate_timer_{0};
 };
