@@ -43,7 +43,7 @@ struct Chronicle {
   std::size_t sent_settled_bytes{0};
   bool cache_broken{false};          // since that one
   std::int64_t cache_offset{0};      // the least that was declared
-  std::int64_t interruptions{0};     // pauses and recoveries of this turn: each costs an attempt
+  std::int64_t interruptions{0};     // pauses, recoveries and reopenings in this turn: each costs an attempt
 };
 
 class Auditor {
