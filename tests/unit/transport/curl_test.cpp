@@ -460,7 +460,7 @@ TEST_CASE("a connection that does not come about times out, however long the idl
   CHECK(sink.error().code == ErrorCode::timeout);
   CHECK(sink.error().message.find("not connected within 200 ms") != std::string::npos);
   CHECK(milliseconds_since(start) >= 200);
-  CHECK(milliseconds_since(start) < 3000);  // the first handshake reads the system's certificates
+  CHECK(milliseconds_since(start) < 3000);
 }
 
 TEST_CASE("each exchange times its own silence") {
@@ -494,7 +494,7 @@ TEST_CASE("each exchange times its own silence") {
     CAPTURE(i);
     CHECK(all[static_cast<std::size_t>(i)]->sink.error().code == ErrorCode::timeout);
     CHECK(all[static_cast<std::size_t>(i)]->silent_ms >= 100 + 30 * i - 5);
-    CHECK(all[static_cast<std::size_t>(i)]->silent_ms <= 100 + 30 * i + 250);  // 3 ms on an idle machine
+    CHECK(all[static_cast<std::size_t>(i)]->silent_ms <= 100 + 30 * i + 250);
   }
 }
 
