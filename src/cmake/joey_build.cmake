@@ -36,6 +36,7 @@ target_compile_options(joey_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
   $<$<BOOL:${JOEY_WERROR}>:-Werror>)
 if(JOEY_SANITIZE)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1")
   target_compile_options(joey_options INTERFACE -fsanitize=${JOEY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(joey_options INTERFACE -fsanitize=${JOEY_SANITIZE})
 endif()
