@@ -22,7 +22,8 @@ constexpr Seq seq_max = 0xFFFF'FFFF;
     return failure(ErrorCode::invalid_argument, append.stream + ": a summary without a task");
   }
   if (append.expected > seq_max || append.entries.size() > seq_max - append.expected) {
-    return failure(ErrorCode::limit, append.stream + ": a stream holds at most " + std::to_string(seq_max) + " entries");
+    return failure(ErrorCode::limit,
+                   append.stream + ": a stream holds at most " + std::to_string(seq_max) + " entries");
   }
   return {};
 }

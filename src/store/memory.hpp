@@ -28,7 +28,7 @@ class MemoryDisk {
 };
 
 // An append is durable when the loop runs what it posted, just before its completion.
-[[nodiscard]] std::unique_ptr<Store> make_memory_store(Scheduler& scheduler,
-                                                       std::shared_ptr<MemoryDisk> disk = std::make_shared<MemoryDisk>());
+[[nodiscard]] std::unique_ptr<Store> make_memory_store(
+    Scheduler& scheduler, std::shared_ptr<MemoryDisk> disk = std::make_shared<MemoryDisk>());
 
 }  // namespace joey

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "store/check.hpp"
-#include "store/lease_file.hpp"
+#include "store/lease_files.hpp"
 #include "store/sqlite_reader.hpp"
 #include "store/sqlite_workers.hpp"
 #include "store/sqlite_writer.hpp"
@@ -26,7 +26,7 @@ using Clock = std::chrono::steady_clock;
 
 // Appends wait in a queue; what has gathered is one transaction.
 //
-// Durability::process: the loop commits in a function it posted itself, as a commit costs less than a change of threads.
+// Durability::process: the loop commits in a function it posted itself: a commit costs less than a change of threads.
 // Durability::full: a thread commits, so that the loop never waits for the disk; the queue gathers meanwhile.
 class SqliteStore final : public Store {
  public:
@@ -81,18 +81,22 @@ class SqliteStore final : public Store {
   static constexpr std::size_t batch_bytes_max = 8U << 20;
   // Between two tries of a commit that found another process writing.
   static constexpr std::chrono::milliseconds busy_pause{1};
-  // The log has a size from which it is moved into the file beside the writers. Under load it never comes to an end that
-  // way: from this many times the size they wait for it.
+  // The log has a size from which it is moved into the file beside the writers. Under load it never comes to an end
+  // that way: from this many times the size they wait for it.
   static constexpr std::size_t wal_restart_factor = 4;
-  // And when the workers are too busy to do either, from this many times the committing thread does it.
+  // From this many times the size on, appends wait for the checkpoint that runs; when the workers are too busy to run
+  // one, the committing thread does.
   static constexpr std::size_t wal_excess_factor = 16;
 
   [[nodiscard]] bool threaded() const { return options_.durability == Durability::full && !in_memory_; }
+
+  [[nodiscard]] bool wal_excess() const { return writer_->wal_size() > options_.wal_size * wal_excess_factor; }
 
   void flush_soon();
   void flush();
   bool commit_inline(std::vector<PendingAppend>& batch);
   void write();
+  void fail_busy(std::vector<PendingAppend>& batch) const;
   std::vector<PendingAppend> take_batch();
   void complete(std::vector<PendingAppend> batch);
   void bound_wal();
@@ -124,7 +128,7 @@ class SqliteStore final : public Store {
   Scheduler& scheduler_;
   std::unique_ptr<Writer> writer_;  // the thread's, or without one the loop's
   const bool in_memory_;
-  LeaseFile leases_;
+  LeaseFiles leases_;
   std::shared_ptr<Workers> workers_;
   std::unique_ptr<Reader> memory_reader_;
 
@@ -198,7 +202,7 @@ void SqliteStore::flush_soon() {
 }
 
 void SqliteStore::flush() {
-  if (workers_->needs_quiet()) return;  // the end of the checkpoint flushes
+  if (workers_->needs_quiet() || (wal_excess() && workers_->checkpoint_running())) return;  // its end flushes
   std::vector<PendingAppend> batch = retried_.empty() ? take_batch() : std::move(retried_);
   retried_.clear();
   if (batch.empty() || !commit_inline(batch)) return;
@@ -216,7 +220,7 @@ bool SqliteStore::commit_inline(std::vector<PendingAppend>& batch) {
   }
   if (busy_since_ == Clock::time_point{}) busy_since_ = now;
   if (now - busy_since_ >= options_.busy_timeout) {
-    for (PendingAppend& pending : batch) pending.result = tl::unexpected(sqlite::error_of(SQLITE_BUSY, nullptr, options_.path));
+    fail_busy(batch);
     busy_since_ = {};
     return true;
   }
@@ -230,20 +234,23 @@ bool SqliteStore::commit_inline(std::vector<PendingAppend>& batch) {
 
 void SqliteStore::write() {
   while (true) {
-    std::vector<PendingAppend> batch;
     {
       std::unique_lock lock(mutex_);
       work_came_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     }
-    batch = take_batch();
+    std::vector<PendingAppend> batch = take_batch();
     if (batch.empty()) return;  // stopping, and all is done
-    workers_->wait_for_quiet_end();
-    if (!writer_->commit(batch)) {
-      for (PendingAppend& pending : batch) pending.result = tl::unexpected(sqlite::error_of(SQLITE_BUSY, nullptr, options_.path));
-    }
+    workers_->needs_quiet().wait(true);
+    if (wal_excess()) workers_->checkpoint_running().wait(true);
+    if (!writer_->commit(batch)) fail_busy(batch);
     bound_wal();
     on_loop([this, batch = std::move(batch)]() mutable { complete(std::move(batch)); });
   }
+}
+
+void SqliteStore::fail_busy(std::vector<PendingAppend>& batch) const {
+  const Error error = sqlite::error_of(SQLITE_BUSY, nullptr, options_.path);
+  for (PendingAppend& pending : batch) pending.result = tl::unexpected(error);
 }
 
 std::vector<PendingAppend> SqliteStore::take_batch() {
@@ -278,7 +285,7 @@ void SqliteStore::bound_wal() {
   checkpoint_from_ = size + options_.wal_size;
   const bool restart = size > options_.wal_size * wal_restart_factor;
   start_checkpoint(restart ? Workers::Checkpoint::restart : Workers::Checkpoint::passive);
-  if (size > options_.wal_size * wal_excess_factor) writer_->checkpoint();
+  if (wal_excess() && !workers_->checkpoint_running()) writer_->checkpoint();
 }
 
 void SqliteStore::start_checkpoint(Workers::Checkpoint kind) {

@@ -1,7 +1,7 @@
 // The default store: one SQLite file, shared by any number of engines and processes on one machine.
 //
-// Beside `path` live `path`-wal and `path`-shm, which SQLite removes when the last process closes the file, and
-// `path`-leases, which stays: an empty file that only carries locks.
+// Beside `path` live `path`-wal and `path`-shm, which SQLite removes when the last process closes the file, and the
+// directory `path`-leases, which stays: its empty files only carry locks.
 #pragma once
 
 #include <chrono>

@@ -5,9 +5,11 @@
 
 #include <bit>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 
 namespace joey::sqlite {
 namespace {
@@ -145,7 +147,8 @@ Result<Connection> open_file(const std::string& path, int flags, std::chrono::mi
   return db;
 }
 
-// The version of the schema, 0 for an empty database; an error unless it is ours to write.
+// The version of the schema, 0 for an empty database; an error unless it is ours to write. Within a transaction, so
+// that it sees all or nothing of what another process creates.
 Result<std::int64_t> identify(sqlite3* db, const std::string& path) {
   std::int64_t application = 0;
   std::int64_t version = 0;
@@ -166,9 +169,23 @@ Result<std::int64_t> identify(sqlite3* db, const std::string& path) {
   return version;
 }
 
-int use_wal(sqlite3* db) {
+Result<std::int64_t> identify_alone(sqlite3* db, const std::string& path) {
+  if (const int code = execute(db, "BEGIN"); code != SQLITE_OK) return tl::unexpected(error_of(code, db, path));
+  const Result<std::int64_t> version = identify(db, path);
+  execute(db, "ROLLBACK");
+  return version;
+}
+
+// Of processes that open a new file together one does it, and the others are told it is busy, without the wait that
+// SQLite gives everything else.
+int use_wal(sqlite3* db, std::chrono::milliseconds busy_timeout) {
+  const auto end = std::chrono::steady_clock::now() + busy_timeout;
   std::string mode;
-  const int code = ask(db, "PRAGMA journal_mode=WAL", mode);
+  int code = SQLITE_OK;
+  while (((code = ask(db, "PRAGMA journal_mode=WAL", mode)) & 0xFF) == SQLITE_BUSY) {
+    if (std::chrono::steady_clock::now() >= end) return code;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   if (code != SQLITE_OK) return code;
   return mode == "wal" || mode == "memory" ? SQLITE_OK : SQLITE_CANTOPEN;
 }
@@ -209,7 +226,8 @@ Statement& Statement::bind(int index, double value) {
 
 Statement& Statement::bind(int index, std::string_view text) {
   // Not a null pointer even when empty, which SQLite takes for NULL.
-  note(sqlite3_bind_text64(statement_, index, text.empty() ? "" : text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8));
+  const char* const data = text.empty() ? "" : text.data();
+  note(sqlite3_bind_text64(statement_, index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8));
   return *this;
 }
 
@@ -232,9 +250,9 @@ int Statement::run() {
 }
 
 std::string_view Statement::bytes(int column) const {
-  const void* const data = sqlite3_column_blob(statement_, column);
-  const int size = sqlite3_column_bytes(statement_, column);
-  return data == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(data), static_cast<std::size_t>(size));
+  const auto* const data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
+  return data == nullptr ? std::string_view() : std::string_view(data, size);
 }
 
 Error error_of(int code, sqlite3* db, std::string_view path) {
@@ -245,7 +263,7 @@ Error error_of(int code, sqlite3* db, std::string_view path) {
   switch (code & 0xFF) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return corrupt(path, reason);
-    case SQLITE_FULL: return {ErrorCode::io, where + ": the disk or the size allowed is full; free space and try again"};
+    case SQLITE_FULL: return {ErrorCode::io, where + ": the disk or the size allowed is full; make room and try again"};
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return {ErrorCode::busy, where + ": locked by another program; end it or try again"};
     case SQLITE_NOMEM: return {ErrorCode::out_of_memory, where + ": out of memory"};
@@ -269,6 +287,7 @@ Error corrupt(std::string_view path, std::string_view what) {
 
 Result<Connection> open_database(const SqliteOptions& options) {
   if (Status status = check_path(options.path); !status) return tl::unexpected(status.error());
+  if (sqlite3_threadsafe() == 0) return failure(ErrorCode::unsupported, "this build of SQLite allows only one thread");
   Result<Connection> opened =
       open_file(options.path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, options.busy_timeout);
   if (!opened) return opened;
@@ -278,11 +297,13 @@ Result<Connection> open_database(const SqliteOptions& options) {
   }
   // Until the file is known to be ours, closing it must not write to it either.
   sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-  const Result<std::int64_t> version = identify(db, options.path);
+  const Result<std::int64_t> version = identify_alone(db, options.path);
   if (!version) return tl::unexpected(version.error());
   sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
 
-  if (const int code = use_wal(db); code != SQLITE_OK) return tl::unexpected(error_of(code, db, options.path));
+  if (const int code = use_wal(db, options.busy_timeout); code != SQLITE_OK) {
+    return tl::unexpected(error_of(code, db, options.path));
+  }
   if (*version < version_newest) {
     if (Status status = migrate(db, options.path); !status) return tl::unexpected(status.error());
   }

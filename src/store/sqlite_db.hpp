@@ -76,7 +76,7 @@ class Rows {
 // Another connection to a database that open_database() opened; `flags` say for what.
 [[nodiscard]] Result<Connection> open_again(const std::string& path, int flags, std::chrono::milliseconds busy_timeout);
 
-// The full name of an open database's file, whatever links and directory changes there are; ":memory:" when it has none.
+// The full name of an open database's file, whatever links and directory changes there are; ":memory:" without one.
 [[nodiscard]] std::string file_of(sqlite3* db);
 
 // Of an entry, so that bytes which changed on the disk are noticed: SQLite itself would hand them out. Covers the key,

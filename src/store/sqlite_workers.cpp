@@ -5,6 +5,7 @@ namespace joey::sqlite {
 void Workers::checkpoint(Checkpoint kind) {
   const Stay stay(*this);
   if (!stay) return;
+  const Flag running(checkpoint_running_);
   if (!checkpointer_) {
     Result<Connection> db = open_again(path_, SQLITE_OPEN_READWRITE, std::chrono::milliseconds(100));
     if (!db) return;  // the next one tries again
@@ -17,11 +18,9 @@ void Workers::checkpoint(Checkpoint kind) {
   sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   if (kind == Checkpoint::passive) return;
   // The writers of this process step aside, as under load they would leave no gap in which to take their lock.
-  needs_quiet_ = true;
+  const Flag quiet(needs_quiet_);
   const int mode = kind == Checkpoint::truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART;
   sqlite3_wal_checkpoint_v2(db, nullptr, mode, nullptr, nullptr);
-  needs_quiet_ = false;
-  needs_quiet_.notify_all();
 }
 
 void Workers::close() {

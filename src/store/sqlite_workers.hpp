@@ -39,14 +39,29 @@ class Workers {
   };
   void checkpoint(Checkpoint kind);
 
-  // Whether a checkpoint needs the writers out of its way just now, and waiting until it does not.
-  [[nodiscard]] bool needs_quiet() const { return needs_quiet_; }
-  void wait_for_quiet_end() const { needs_quiet_.wait(true); }
+  // Whether one has begun and not ended; and whether it needs the writers out of its way just now.
+  [[nodiscard]] const std::atomic<bool>& checkpoint_running() const { return checkpoint_running_; }
+  [[nodiscard]] const std::atomic<bool>& needs_quiet() const { return needs_quiet_; }
 
   // Waits for what is running, which is short, and closes the connections. What comes later does nothing.
   void close();
 
  private:
+  // True while one exists; wakes who waits for its end.
+  class Flag {
+   public:
+    explicit Flag(std::atomic<bool>& flag) : flag_(flag) { flag_ = true; }
+    ~Flag() {
+      flag_ = false;
+      flag_.notify_all();
+    }
+    Flag(const Flag&) = delete;
+    Flag& operator=(const Flag&) = delete;
+
+   private:
+    std::atomic<bool>& flag_;
+  };
+
   // While one exists, close() waits.
   class Stay {
    public:
@@ -78,6 +93,7 @@ class Workers {
   std::size_t inside_{0};
   std::vector<std::unique_ptr<Reader>> idle_readers_;
   Connection checkpointer_;  // the running checkpoint's
+  std::atomic<bool> checkpoint_running_{false};
   std::atomic<bool> needs_quiet_{false};
 };
 

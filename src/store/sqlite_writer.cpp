@@ -62,8 +62,8 @@ int Writer::prepare(const SqliteOptions& options) {
   add(insert_blob_, "INSERT OR IGNORE INTO blobs(digest, bytes) VALUES(?, ?)");
   // Leaves the indexed columns alone, so that a list's order costs nothing while a task runs.
   add(update_task_,
-      "UPDATE tasks SET session = ?5, title = ?6, status = ?7, mode = ?8, provider = ?9, model = ?10, updated_at = ?11, "
-      "tokens_input = ?12, tokens_output = ?13, cost_usd = ?14, turns = ?15, last_seq = ?16 "
+      "UPDATE tasks SET session = ?5, title = ?6, status = ?7, mode = ?8, provider = ?9, model = ?10, "
+      "updated_at = ?11, tokens_input = ?12, tokens_output = ?13, cost_usd = ?14, turns = ?15, last_seq = ?16 "
       "WHERE id = ?1 AND task = ?2 AND parent = ?3 AND created_at = ?4");
   add(replace_task_,
       "INSERT OR REPLACE INTO tasks(id, task, parent, created_at, session, title, status, mode, provider, model, "
@@ -87,7 +87,7 @@ bool Writer::commit(std::span<PendingAppend> batch) {
     batch.front().result = tl::unexpected(error);
     return true;
   }
-  // One of them cannot be committed, or the disk is too full for all: each on its own, so that only those fail that must.
+  // One of them cannot be committed, or the disk is too full for all: each alone, so that only those fail that must.
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (!commit(batch.subspan(i, 1))) batch[i].result = tl::unexpected(error_of(SQLITE_BUSY, db(), path_));
   }
@@ -95,11 +95,11 @@ bool Writer::commit(std::span<PendingAppend> batch) {
 }
 
 // Why an append needs no query for the last sequence, though other processes append to the same file:
-// entries are only ever added, each right behind the last, so a stream's sequences are 1 to its last without a hole, and
-// the last only grows. Say the head we remember is `expected`. If the stream still stands there, the key after it is
-// free, and the insert succeeds. If another process has appended since, that key is taken, and the insert fails on the
-// primary key: a conflict, found by the insert itself. A head behind `expected` may be out of date and is read again,
-// inside this transaction, where nobody else writes; a head beyond it is a conflict for ever.
+// entries are only ever added, each right behind the last, so a stream's sequences are 1 to its last without a hole,
+// and the last only grows. Say the head we remember is `expected`. If the stream still stands there, the key after it
+// is free, and the insert succeeds. If another process has appended since, that key is taken, and the insert fails on
+// the primary key: a conflict, found by the insert itself. A head behind `expected` may be out of date and is read
+// again, inside this transaction, where nobody else writes; a head beyond it is a conflict for ever.
 // Whoever adds the deletion of entries has to empty the heads of every process with it.
 int Writer::apply(const Append& append, Result<Seq>& result) {
   const auto known = heads_.find(append.stream);
