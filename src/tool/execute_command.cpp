@@ -157,7 +157,7 @@ class CommandRun final : public TaskCommands, public CommandSink, public std::en
     drain_timer_ = 0;
     if (!done_ || ended_ || ending_ != Ending::none) return;
     const bool stays = context_->background != nullptr;
-    finish(exit_->code == 0,
+    finish(true,
            fmt::format("{}\nProcesses that the command started {}.", finished_text(),
                        stays ? "still run in the background; they end with the task" : "were still running and were ended"),
            stays);

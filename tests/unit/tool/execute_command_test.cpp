@@ -83,7 +83,9 @@ TEST_CASE("a call ends with the shell, and what it left runs on until the task e
 TEST_CASE("without a background what a command left is ended with the call") {
   ToolWorld world;
   world.has_background = false;
-  const auto outcome = world.run("execute_command", command("sleep 30 & echo $! >pid"));
+  const auto outcome = world.run("execute_command", command("sleep 30 & echo $! >pid; exit 2"));
+  CHECK(outcome.ok);
+  CHECK(holds(outcome.text, "Exit code: 2"));
   CHECK(holds(outcome.text, "were still running and were ended"));
   CHECK(world.loop.run_until([&] { return !runs(world, "pid"); }));
 }
