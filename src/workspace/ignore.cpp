@@ -52,8 +52,8 @@ std::string_view without_trailing_spaces(std::string_view line) {
 }  // namespace
 
 Glob::Glob(std::string_view pattern) {
-  // The literal beginning is compared on its own, and `**` right after it counts as the beginning of the pattern: so git
-  // has "foo**/bar" match "foo/x/bar".
+  // The literal beginning is compared on its own, and `**` right after it counts as the beginning of the pattern: so
+  // git has "foo**/bar" match "foo/x/bar".
   const std::size_t literal = std::min(
       static_cast<std::size_t>(std::find_if(pattern.begin(), pattern.end(), is_glob_special) - pattern.begin()),
       pattern.size());
@@ -88,6 +88,11 @@ Glob::Glob(std::string_view pattern) {
     } else {
       tokens_.push_back({Step::byte, static_cast<unsigned char>(c)});
     }
+  }
+  if (!tokens_.empty() && tokens_.front().step == Step::star &&
+      std::all_of(tokens_.begin() + 1, tokens_.end(), [](const Token& token) { return token.step == Step::byte; })) {
+    ends_.emplace();
+    for (std::size_t t = 1; t < tokens_.size(); ++t) *ends_ += static_cast<char>(tokens_[t].byte);
   }
 }
 
@@ -147,10 +152,7 @@ bool Glob::matches(std::string_view text) const {
   if (!valid_ || !text.starts_with(prefix_)) return false;
   text.remove_prefix(prefix_.size());
   if (tokens_.empty()) return text.empty();
-  if (tokens_.size() == 1) {
-    if (tokens_[0].step == Step::star) return text.find('/') == std::string_view::npos;
-    if (tokens_[0].step == Step::double_star) return true;
-  }
+  if (ends_) return text.ends_with(*ends_) && text.find('/') >= text.size() - ends_->size();
   return run(text);
 }
 

@@ -1,4 +1,4 @@
-// The patterns of .gitignore, .git/info/exclude and .rooignore, matched exactly as git does. Pure: no file is read here.
+// The patterns of .gitignore, .git/info/exclude and .rooignore, matched exactly as git does. Pure: reads no file.
 #pragma once
 
 #include <bitset>
@@ -11,8 +11,8 @@
 
 namespace joey {
 
-// A glob as git's wildmatch: `?`, `*`, `[a-z]`, `[!a-z]`, `[[:alpha:]]`, `\` and, between slashes, `**`. In a path, only
-// `**` matches a '/'. Matching takes time linear in pattern times text, whatever the pattern.
+// A glob as git's wildmatch: `?`, `*`, `[a-z]`, `[!a-z]`, `[[:alpha:]]`, `\` and, between slashes, `**`, which alone
+// matches a '/'. Matching takes at most time pattern times text, whatever the pattern.
 class Glob {
  public:
   Glob() = default;
@@ -36,7 +36,8 @@ class Glob {
 
   std::vector<Token> tokens_;  // after prefix_
   std::vector<Set> sets_;
-  std::string prefix_;  // literal
+  std::string prefix_;               // literal
+  std::optional<std::string> ends_;  // after prefix_ comes one star and this: the most common pattern, as *.o
   bool valid_{true};
 };
 

@@ -156,7 +156,8 @@ Error file_error(int code, std::string_view path) {
   };
   static constexpr Known known[] = {
       {ENOENT, ErrorCode::not_found, "does not exist: check the spelling, or list the directory"},
-      {ENOTDIR, ErrorCode::invalid_argument, "is not a directory, or a part of the path is a file: list the directory above it"},
+      {ENOTDIR, ErrorCode::invalid_argument,
+       "is not a directory, or a part of the path is a file: list the directory above it"},
       {EISDIR, ErrorCode::invalid_argument, "is a directory: name a file in it"},
       {EXDEV, ErrorCode::denied, "leads out of the workspace: use a path beneath its root"},
       {ELOOP, ErrorCode::denied, "goes through too many symbolic links or a link of /proc: use the path they lead to"},
@@ -361,7 +362,8 @@ Descriptor Root::open_portable(std::string path, int flags, Links links, std::st
 
 Result<std::string> Root::physical(const std::string& path) const {
   std::string physical;
-  if (!open_portable(path, O_PATH | O_CLOEXEC, Links::follow, &physical)) return tl::unexpected(file_error(errno, path));
+  const Descriptor opened = open_portable(path, O_PATH | O_CLOEXEC, Links::follow, &physical);
+  if (!opened) return tl::unexpected(file_error(errno, path));
   return physical;
 }
 

@@ -21,7 +21,7 @@ typedef struct uv_loop_s uv_loop_t;
 namespace joey {
 
 // How names are resolved beneath a root. `kernel` where it has openat2 (Linux 5.6) and no filter forbids it; `portable`
-// goes component by component and follows symlinks itself. Both give the same answers; `portable` is there to be tested.
+// goes component by component and follows symlinks itself. Both give the same answers; naming `portable` is for tests.
 enum class Resolver : std::uint8_t { kernel, portable };
 
 // The directory `root` as a workspace. `loop` and `scheduler` are for commands and must outlive it; without a loop,
@@ -92,8 +92,8 @@ class Root {
 // renamed; otherwise the directory that root() names.
 [[nodiscard]] Result<std::shared_ptr<const Root>> root_of(const Workspace& workspace);
 
-// The names of a directory opened with O_RDONLY, at most `names_max`, in the order of the disk. An empty descriptor fails
-// with errno; `path` is for the message.
+// The names of a directory opened with O_RDONLY, at most `names_max`, in the order of the disk. An empty descriptor
+// fails with errno; `path` is for the message.
 [[nodiscard]] Result<std::vector<DirectoryEntry>> read_directory(Descriptor directory, std::string_view path,
                                                                  std::size_t names_max);
 

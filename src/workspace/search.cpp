@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <condition_variable>
 #include <cstring>
 #include <exception>
@@ -16,7 +17,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -222,7 +222,7 @@ class Query {
     }
     std::unique_ptr<Query> query(new Query);
     query->facts_ = PatternScanner(pattern).scan();
-    if (query->facts_.newline) return bad("demands a line feed, but each line is matched alone: search for one line of it");
+    if (query->facts_.newline) return bad("demands a line feed, but each line is matched alone: look for one line");
     if (!query->facts_.is_literal) {
       query->line_ = std::make_unique<re2::RE2>("(?m)" + pattern, options);
       query->text_ = std::make_unique<re2::RE2>("(?m)" + query->facts_.rewritten, options);
@@ -585,7 +585,7 @@ class FileSearcher {
     std::string_view bytes = utf8_prefix(line, std::min(line.size(), 4 * options_.line_characters_max));
     emitted.text = to_utf8(bytes);
     std::size_t size = 0;
-    for (std::size_t characters = 0; size < emitted.text.size() && characters < options_.line_characters_max; ++characters) {
+    for (std::size_t left = options_.line_characters_max; left > 0 && size < emitted.text.size(); --left) {
       size += std::max<std::size_t>(1, utf8_sequence_size(std::string_view(emitted.text).substr(size)));
     }
     emitted.cut = size < emitted.text.size() || bytes.size() < line.size();
@@ -721,11 +721,17 @@ class TreeSearch {
   // Only where there is enough to share: most searches are over before a thread has started.
   void start_helper() {
     if (waiting_.size() < 4 || helpers_.size() + 1 >= threads_max_) return;
+    // The host's signals are for the host's threads.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
       helpers_.emplace_back([this] { work(); });
-    } catch (const std::system_error&) {
-      threads_max_ = 1;  // the system has no more threads: go on with these
+    } catch (const std::exception&) {
+      threads_max_ = 1;  // no more to be had: go on with these
     }
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   [[nodiscard]] bool must_stop() {
@@ -823,7 +829,7 @@ Result<SearchResult> search_files(const Workspace& workspace, std::string_view p
   limited.context_lines = std::min(limited.context_lines, context_lines_max);
 
   WalkOptions walk_options;
-  walk_options.well_known = false;  // a repository's own pkg/ or vendor/ is worth searching; .gitignore says what is not
+  walk_options.well_known = false;  // a repository's own pkg/ is worth searching; .gitignore says what is not
   walk_options.hidden = glob && glob->hidden();
   const Result<Walker> walker = Walker::create(workspace, path, walk_options);
   if (!walker) return tl::unexpected(walker.error());

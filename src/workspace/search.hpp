@@ -55,7 +55,8 @@ struct SearchResult {
 
 // Searches the directory or file `path`. Symlinks beneath it are not followed; hidden files are left out unless `path`
 // or the glob names hidden ones; .gitignore and .rooignore apply.
-// `invalid_argument` for a bad pattern or glob, with what is wrong in it; `cancelled`; `not_found`, `denied` for `path`.
+// `invalid_argument` for a bad pattern or glob, with what is wrong in it; `cancelled`; `not_found`, `denied` for
+// `path`.
 //
 // Threads: blocks the caller, and works on threads of its own that end before it returns.
 [[nodiscard]] Result<SearchResult> search_files(const Workspace& workspace, std::string_view path,

@@ -32,9 +32,10 @@ std::set<std::string> git_ignored(const TemporaryDirectory& root, const std::vec
   for (const std::string& path : paths) input += path + '\0';
   const TemporaryDirectory scratch;
   scratch.put("in", input);
-  const std::string command = "cd '" + root.path() + "' && env -u GIT_DIR GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null " +
-                              "git -c core.excludesFile=/dev/null check-ignore --no-index -z --stdin < '" + scratch.path() +
-                              "/in' > '" + scratch.path() + "/out' 2> '" + scratch.path() + "/err'";
+  const std::string command =
+      "cd '" + root.path() + "' && env -u GIT_DIR GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null " +
+      "git -c core.excludesFile=/dev/null check-ignore --no-index -z --stdin" +  //
+      " < '" + scratch.path() + "/in' > '" + scratch.path() + "/out' 2> '" + scratch.path() + "/err'";
   const int code = std::system(command.c_str());
   INFO(scratch.get("err"));
   REQUIRE((WEXITSTATUS(code) == 0 || WEXITSTATUS(code) == 1));

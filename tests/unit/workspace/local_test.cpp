@@ -93,8 +93,9 @@ TEST_CASE("paths are shortened by their text, and never lead above the root") {
     CHECK(relative(root.path() + "/alias/x") == "x");  // as the root was given
     CHECK(relative(root.path() + "/real") == ".");
     CHECK(relative("..a/...") == "..a/...");
-    for (const std::string& path : {std::string(".."), std::string("a/../.."), std::string("/etc/passwd"), std::string("/"),
-                                    root.path() + "/realx", root.path() + "/real/../../x", std::string("/..")}) {
+    const std::vector<std::string> outside = {"..", "a/../..", "/etc/passwd", "/", "/..", root.path() + "/realx",
+                                              root.path() + "/real/../../x"};
+    for (const std::string& path : outside) {
       CAPTURE(path);
       CHECK(code(workspace->relative(path)) == ErrorCode::denied);
       CHECK(code(workspace->read(path, 100)) == ErrorCode::denied);
@@ -550,6 +551,7 @@ TEST_CASE("without a loop no command is started") {
     void on_end() override {}
   } sink;
   const TemporaryDirectory root;
-  CHECK(open(root.path(), Resolver::kernel)->start({.command = "true", .directory = "", .environment = {}}, sink).error().code ==
-        ErrorCode::unsupported);
+  const auto workspace = open(root.path(), Resolver::kernel);
+  const CommandSpec command{.command = "true", .directory = "", .environment = {}};
+  CHECK(workspace->start(command, sink).error().code == ErrorCode::unsupported);
 }

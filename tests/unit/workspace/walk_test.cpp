@@ -146,7 +146,8 @@ TEST_CASE("what .rooignore forbids is never walked into, not even through a syml
     REQUIRE_FALSE(end);
     CHECK(end.error().code == ErrorCode::denied);
   }
-  for (const char* path : {"secret", "secret/a", "secret/new/file", "door/a", "door/new", "innocent", ".rooignore", "x/n.key"}) {
+  for (const char* path :
+       {"secret", "secret/a", "secret/new/file", "door/a", "door/new", "innocent", ".rooignore", "x/n.key"}) {
     CAPTURE(path);
     CHECK(is_locked(*workspace, path).value());
   }
@@ -216,7 +217,8 @@ TEST_CASE("a listing is in natural order, parents before children") {
 }
 
 TEST_CASE("the natural order is a strict order") {
-  const Paths names = {"a", "A", "a/b", "A/b", "a1", "a01", "a10", "a2", "a/1", "", "b", "a.b", "a-b", "é", "1", "01", "1a", "a/"};
+  const Paths names = {"a",   "A", "a/b", "A/b", "a1", "a01", "a10", "a2", "a/1",
+                       "",    "b", "a.b", "a-b", "é",  "1",   "01",  "1a", "a/"};
   for (const auto& a : names) {
     CHECK_FALSE(natural_less(a, a));
     for (const auto& b : names) {
