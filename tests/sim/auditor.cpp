@@ -8,6 +8,9 @@ namespace joey::sim {
 namespace {
 
 std::string signature(std::string_view name, std::string_view arguments) { return fmt::format("{}\n{}", name, arguments); }
+std::string signature(std::string_view task, std::string_view name, std::string_view arguments) {
+  return fmt::format("{}\n{}\n{}", task, name, arguments);
+}
 
 std::size_t common_prefix(std::string_view a, std::string_view b) {
   const std::size_t size = std::min(a.size(), b.size());
@@ -29,6 +32,10 @@ Chronicle* Auditor::find(const std::string& task) {
 bool Auditor::appending(const std::string& task) const {
   const auto found = appending_.find(task);
   return found != appending_.end() && found->second > 0;
+}
+
+bool Auditor::appending() const {
+  return std::any_of(appending_.begin(), appending_.end(), [](const auto& one) { return one.second > 0; });
 }
 
 void Auditor::crashed() {
@@ -80,6 +87,7 @@ void Auditor::check(Chronicle& chronicle, const Task& before, const Event& event
     const int sent = request.digest == requested->digest ? request.sent : 0;
     request = {requested->digest, requested->turn, announced + 1, sent, requested->reserved_usd};
     announced_[requested->digest] = task.id;
+    ++chronicle.requests;
   } else if (const auto* failed = std::get_if<event::ModelFailed>(&event.body)) {
     if (failed->error == ModelErrorClass::interrupted) ++chronicle.interruptions;
   } else if (std::holds_alternative<event::TaskPaused>(event.body) || std::holds_alternative<event::TaskReopened>(event.body)) {
@@ -90,9 +98,8 @@ void Auditor::check(Chronicle& chronicle, const Task& before, const Event& event
       const auto* call = std::get_if<ToolCall>(&block);
       if (call == nullptr) continue;
       if (!chronicle.calls.emplace(call->id, Chronicle::Call{*call}).second) violate(fmt::format("{}: call id {} again", at(), call->id));
-      calls_by_arguments_[signature(call->name, call->arguments)] = {task.id, call->id};
     }
-    if (finished->cost_usd > chronicle.request.reserved_usd + 1e-9) {
+    if (bills_trusted_ && finished->cost_usd > chronicle.request.reserved_usd + 1e-9) {
       violate(fmt::format("{}: cost ${:.6f} and ${:.6f} were reserved", at(), finished->cost_usd, chronicle.request.reserved_usd));
     }
   } else if (const auto* approval = std::get_if<event::Approval>(&event.body)) {
@@ -107,7 +114,7 @@ void Auditor::check(Chronicle& chronicle, const Task& before, const Event& event
     if (++call.starts > 1) violate(at() + ": the call was started before");
     if (!call.approved) violate(at() + " without an approval");
     if (ended) violate(at() + " after the end");
-    ++allowed_[signature(call.call.name, call.call.arguments)];
+    ++uses_[signature(task.id, call.call.name, call.call.arguments)].started;
   } else if (const auto* done = std::get_if<event::ToolFinished>(&event.body)) {
     auto& call = chronicle.calls[done->call];
     if (++call.results > 1) violate(at() + ": the call had a result already");
@@ -125,7 +132,7 @@ void Auditor::check(Chronicle& chronicle, const Task& before, const Event& event
     }
   }
   const double limit = task.config.limits.cost_usd_max;
-  if (limit > 0 && task.cost_usd - task.cost_before > limit + 1e-9) {
+  if (bills_trusted_ && limit > 0 && task.cost_usd - task.cost_before > limit + 1e-9) {
     violate(fmt::format("{}: ${:.6f} were spent, the limit is ${:.6f}", at(), task.cost_usd - task.cost_before, limit));
   }
 }
@@ -155,39 +162,33 @@ Chronicle* Auditor::requested(const Seen& seen, std::string_view body) {
     return problem(fmt::format("differs from the one before at byte {} of the {} it must share, and no cache.broken says so",
                                same, chronicle.sent_settled_bytes));
   }
-  if (chronicle.cache_broken && same < static_cast<std::size_t>(chronicle.cache_offset) && !before.empty()) {
+  // The offset is that of the difference to the request announced before, which may never have been sent.
+  const bool sent_before = chronicle.sent_request + 1 == chronicle.requests;
+  if (chronicle.cache_broken && sent_before && same < static_cast<std::size_t>(chronicle.cache_offset) && !before.empty()) {
     return problem(fmt::format("differs from the one before at byte {}, and cache.broken says {}", same, chronicle.cache_offset));
   }
   chronicle.sent_body = body;
+  chronicle.sent_request = chronicle.requests;
   chronicle.sent_settled_bytes = seen.settled_bytes;
   chronicle.cache_broken = false;
   return &chronicle;
 }
 
-std::string Auditor::tool_begins(const std::string& name, const std::string& arguments, bool read_only) {
+void Auditor::tool_begins(const std::string& task, const std::string& name, const std::string& arguments, bool read_only) {
   ++counts_.tool_runs;
-  const std::string key = signature(name, arguments);
-  const auto found = calls_by_arguments_.find(key);
-  if (found == calls_by_arguments_.end()) {
-    violate(fmt::format("{} runs with arguments that no journal has: {}", name, arguments));
-    return {};
-  }
-  const auto& [task, call] = found->second;
-  if (stopped_) violate(fmt::format("{}: {} ({}) started after the engine stopped", task, call, name));
-  const int runs = ++begun_[key];
-  const auto allowed = allowed_.find(key);
-  if (allowed == allowed_.end()) {
-    violate(fmt::format("{}: {} ({}) runs before tool.started is durable", task, call, name));
-  } else if (!read_only && runs > allowed->second) {
-    violate(fmt::format("{}: {} ({}) runs {} times and was started {} times", task, call, name, runs, allowed->second));
-  }
-  return fmt::format("{} {}", task, call);
+  const auto problem = [&](std::string_view what) { violate(fmt::format("{}: {} {} {}", task, name, arguments, what)); };
+  if (stopped_) problem("runs after the engine stopped");
+  const auto found = uses_.find(signature(task, name, arguments));
+  if (found == uses_.end()) return problem("runs, and no durable tool.started says so");
+  Uses& uses = found->second;
+  ++uses.begun;
+  if (!read_only && uses.begun > uses.started) problem(fmt::format("runs {} times and was started {} times", uses.begun, uses.started));
 }
 
-void Auditor::tool_has_effect(const std::string& name, const std::string& arguments) {
-  const std::string key = signature(name, arguments);
-  if (++effects_[key] > allowed_[key]) {
-    violate(fmt::format("{} had its effect {} times and was allowed {}: {}", name, effects_[key], allowed_[key], arguments));
+void Auditor::tool_has_effect(const std::string& task, const std::string& name, const std::string& arguments) {
+  Uses& uses = uses_[signature(task, name, arguments)];
+  if (++uses.effects > uses.started) {
+    violate(fmt::format("{}: {} {} had its effect {} times and was started {} times", task, name, arguments, uses.effects, uses.started));
   }
 }
 

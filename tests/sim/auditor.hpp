@@ -39,7 +39,9 @@ struct Chronicle {
     double reserved_usd{0};
   };
   Request request;         // the last
-  std::string sent_body;   // of the last request that was sent
+  std::int64_t requests{0};    // announced so far
+  std::int64_t sent_request{0};  // the number of the last that was sent
+  std::string sent_body;
   std::size_t sent_settled_bytes{0};
   bool cache_broken{false};          // since that one
   std::int64_t cache_offset{0};      // the least that was declared
@@ -64,9 +66,12 @@ class Auditor {
 
   // A request reaches the vendor. Returns the task it is of; null after a violation.
   Chronicle* requested(const Seen& seen, std::string_view body);
-  // A tool begins. Returns the task and call; empty for a call that no journal explains.
-  std::string tool_begins(const std::string& name, const std::string& arguments, bool read_only);
-  void tool_has_effect(const std::string& name, const std::string& arguments);
+  // A tool begins for this task.
+  void tool_begins(const std::string& task, const std::string& name, const std::string& arguments, bool read_only);
+  void tool_has_effect(const std::string& task, const std::string& name, const std::string& arguments);
+  // What a provider bills cannot be trusted when the network changes digits.
+  void trust_no_bill() { bills_trusted_ = false; }
+
   // The process ended: no effect may begin before the next one starts.
   void stopped() { stopped_ = true; }
 
@@ -77,6 +82,7 @@ class Auditor {
   void compare(const std::string& task, const Task& live);
   [[nodiscard]] std::set<std::string> take_settled() { return std::exchange(settled_, {}); }
   [[nodiscard]] bool appending(const std::string& task) const;
+  [[nodiscard]] bool appending() const;  // anything
 
   void crashed();  // or stopped: what was on the way is lost
 
@@ -97,13 +103,17 @@ class Auditor {
   std::string violation_;
   std::map<std::string, Chronicle> chronicles_;
   std::map<Digest, std::string> announced_;  // requests -> task
-  std::map<std::string, std::pair<std::string, std::string>> calls_by_arguments_;  // the last such call -> task, id
-  std::map<std::string, int> allowed_;  // name and arguments -> starts
-  std::map<std::string, int> begun_;    // likewise: runs
-  std::map<std::string, int> effects_;  // likewise: effects
+  // Of all calls of one task with the same name and arguments, which only a journal can tell apart.
+  struct Uses {
+    int started{0};  // by events
+    int begun{0};
+    int effects{0};
+  };
+  std::map<std::string, Uses> uses_;
   std::map<std::string, int> appending_;
   std::set<std::string> settled_;
   bool stopped_{false};
+  bool bills_trusted_{true};
   Counts counts_;
   Digester digester_;
 };

@@ -32,16 +32,16 @@ class FakeTool final : public Tool {
     Setting& setting = tracked_.setting;
     if (!tracked_.process->survives("tool")) return;
     if (setting.sabotage == Sabotage::other_arguments) arguments.insert(1, R"("more":1,)");
-    const std::string who = setting.auditor.tool_begins(spec_.name, arguments, spec_.read_only);
-    setting.trace("{}: {} runs {}", who, spec_.name, arguments);
+    setting.auditor.tool_begins(context->task, spec_.name, arguments, spec_.read_only);
+    setting.trace("{}: {} runs {}", context->task, spec_.name, arguments);
     if (!spec_.read_only) {
-      have_effect(arguments);
-      if (setting.sabotage == Sabotage::tool_twice) have_effect(arguments);
+      have_effect(context->task, arguments);
+      if (setting.sabotage == Sabotage::tool_twice) have_effect(context->task, arguments);
       if (!tracked_.process->survives("tool effect")) return;
     }
     if (setting.sabotage == Sabotage::stuck_tool) return;
 
-    auto run = std::make_shared<Run>(tracked_, habits_, who.substr(0, who.find(' ')), std::move(context), std::move(done));
+    auto run = std::make_shared<Run>(tracked_, habits_, std::move(context), std::move(done));
     run->outcome.ok = !setting.random.chance(habits_.fails);
     run->outcome.text = fmt::format("{} {}{}", spec_.name, arguments, setting.random.chance(0.02) ? std::string(20'000, 'r') : "");
     if (spec_.read_only && setting.random.chance(0.03)) run->outcome.images.push_back({"image/png", "aW1hZ2U="});
@@ -54,8 +54,8 @@ class FakeTool final : public Tool {
 
  private:
   struct Run : std::enable_shared_from_this<Run> {
-    Run(Tracked t, Habits h, std::string task_, std::shared_ptr<ToolContext> c, UniqueFunction<void(ToolOutcome)> d)
-        : tracked(std::move(t)), habits(h), task(std::move(task_)), context(std::move(c)), done(std::move(d)) {}
+    Run(Tracked t, Habits h, std::shared_ptr<ToolContext> c, UniqueFunction<void(ToolOutcome)> d)
+        : tracked(std::move(t)), habits(h), context(std::move(c)), done(std::move(d)) {}
 
     // The plan keeps the run alive.
     void end_in(milliseconds delay) {
@@ -77,16 +77,15 @@ class FakeTool final : public Tool {
     }
 
     void check_obedience() const {
-      const Chronicle* chronicle = tracked.setting.auditor.find(task);
+      const Chronicle* chronicle = tracked.setting.auditor.find(context->task);
       if (chronicle == nullptr || chronicle->task.phase != Phase::ended || context->cancel.cancelled()) return;
       const Timestamp since = chronicle->task.updated_at;
       if (tracked.setting.scheduler.now() - since < told_within.count()) return;
-      tracked.setting.auditor.violate(fmt::format("{}: a tool ran on after the task's end and was not told to stop", task));
+      tracked.setting.auditor.violate(fmt::format("{}: a tool ran on after the task's end and was not told to stop", context->task));
     }
 
     Tracked tracked;
     Habits habits;
-    std::string task;
     std::shared_ptr<ToolContext> context;
     UniqueFunction<void(ToolOutcome)> done;
     ToolOutcome outcome;
@@ -94,8 +93,8 @@ class FakeTool final : public Tool {
     bool ended{false};
   };
 
-  void have_effect(const std::string& arguments) const {
-    tracked_.setting.auditor.tool_has_effect(spec_.name, arguments);
+  void have_effect(const std::string& task, const std::string& arguments) const {
+    tracked_.setting.auditor.tool_has_effect(task, spec_.name, arguments);
     const std::string path = path_argument(arguments);
     if (!path.empty()) tracked_.setting.files[path] += "x";
   }
@@ -112,10 +111,10 @@ class FakeBlockingTool final : public BlockingTool {
   const ToolSpec& spec() const override { return spec_; }
 
  protected:
-  ToolOutcome work(std::string_view arguments, ToolContext&) const override {
+  ToolOutcome work(std::string_view arguments, ToolContext& context) const override {
     if (!tracked_.process->survives("blocking tool")) return {};
-    const std::string who = tracked_.setting.auditor.tool_begins(spec_.name, std::string(arguments), spec_.read_only);
-    tracked_.setting.trace("{}: {} works {}", who, spec_.name, arguments);
+    tracked_.setting.auditor.tool_begins(context.task, spec_.name, std::string(arguments), spec_.read_only);
+    tracked_.setting.trace("{}: {} works {}", context.task, spec_.name, arguments);
     return {true, fmt::format("listed {}", arguments), {}, ""};
   }
 

@@ -86,6 +86,7 @@ World::World(WorldOptions options)
   for (const char* wire : {"anthropic", "openai"}) {
     configs_.push_back(is_scenario(options_) ? plain_config(wire) : draw_config(random_, wire));
   }
+  if (setting_.faults.garbage > 0) auditor_.trust_no_bill();
   requests_max_ = 1 + random_.below(4);
   boot();
   if (is_scenario(options_)) {
@@ -190,9 +191,7 @@ void World::begin_stop() {
 }
 
 void World::continue_stop() {
-  const auto& all = auditor_.chronicles();
-  const bool writing = std::any_of(all.begin(), all.end(), [&](const auto& one) { return auditor_.appending(one.first); });
-  if (engine_->tools_running() > 0 || writing) {
+  if (engine_->tools_running() > 0 || auditor_.appending()) {
     if (scheduler_.now() > stop_deadline_) auditor_.violate("a stopped engine has not come to its end");
     return;
   }
