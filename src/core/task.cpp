@@ -71,14 +71,29 @@ std::int64_t backoff_ms(std::string_view task, std::int64_t attempt) {
 }
 
 double cost_of(const TaskConfig& config, const Usage& usage) {
-  constexpr double million = 1e6;
-  return (config.price_input * static_cast<double>(usage.input) + config.price_output * static_cast<double>(usage.output) +
-          config.price_cache_read * static_cast<double>(usage.cache_read) +
-          config.price_cache_write * static_cast<double>(usage.cache_write)) /
-         million;
+  const auto dollars = [](std::int64_t tokens, double price) { return static_cast<double>(tokens) * price / 1e6; };
+  const std::int64_t read = usage.input + usage.cache_read + usage.cache_write;
+  const bool is_long = config.long_prompt_above > 0 && read > config.long_prompt_above;
+  const double prompt = dollars(usage.input, config.price_input) + dollars(usage.cache_read, config.price_cache_read) +
+                        dollars(usage.cache_write, config.price_cache_write);
+  const double answer = dollars(usage.output, config.price_output);
+  return is_long ? prompt * config.long_prompt_input + answer * config.long_prompt_output : prompt + answer;
 }
 
 bool call_is_done(const CallProgress& call) { return call.state == CallState::done; }
+
+// Of the next request, when no token of it is longer than the shortest there are.
+std::int64_t input_tokens_max(const Task& task) { return task.context_tokens + task.new_bytes / bytes_per_token_min; }
+
+std::int64_t bytes_of(const std::vector<Block>& blocks) {
+  std::size_t bytes = 0;
+  for (const Block& block : blocks) {
+    if (const auto* text = std::get_if<Text>(&block)) bytes += text->text.size();
+    if (const auto* reasoning = std::get_if<Reasoning>(&block)) bytes += reasoning->text.size();
+    if (const auto* call = std::get_if<ToolCall>(&block)) bytes += call->name.size() + call->arguments.size();
+  }
+  return static_cast<std::int64_t>(bytes);
+}
 
 // Mistakes in a row if the next request were sent now: an answer whose every call failed is one, and so is an answer
 // without a call; one call that went well clears the count.
@@ -145,7 +160,9 @@ struct Applier {
     task.reserved_usd = 0;
     task.usage += e.usage;
     task.cost_usd += e.cost_usd;
-    task.context_tokens = e.usage.total();
+    // Not every provider counts, and one that does may be cut off before it says so.
+    task.context_tokens = e.usage.total() > 0 ? e.usage.total()
+                                              : input_tokens_max(task) + bytes_of(e.blocks) / bytes_per_token_min;
     task.new_bytes = 0;
     task.calls.clear();
     for (const Block& block : e.blocks) {
@@ -617,17 +634,13 @@ class Decider {
     carry_out(effect::CallModel{turn, attempt});
   }
 
-  std::int64_t input_tokens_max() const {
-    return task().context_tokens + task().new_bytes / bytes_per_token_min;
-  }
-
   // What the next request can cost at most: nothing served from a cache, the answer as long as allowed.
   double worst_cost() const {
     const TaskConfig& config = task().config;
-    const double price_in = std::max(config.price_input, config.price_cache_write);
-    return (price_in * static_cast<double>(input_tokens_max()) +
-            config.price_output * static_cast<double>(config.output_tokens_max)) /
-           1e6;
+    Usage worst;
+    (config.price_cache_write > config.price_input ? worst.cache_write : worst.input) = input_tokens_max(task());
+    worst.output = config.output_tokens_max;
+    return cost_of(config, worst);
   }
 
   std::optional<std::pair<ExitReason, std::string>> limit_reached(bool again) const {
@@ -636,7 +649,7 @@ class Decider {
       return {{ExitReason::limit_turns, fmt::format("the limit of {} turns was reached", limits.turns_max)}};
     }
     const std::int64_t tokens = task().usage.total() - task().tokens_before;
-    const std::int64_t next = input_tokens_max() + task().config.output_tokens_max;
+    const std::int64_t next = input_tokens_max(task()) + task().config.output_tokens_max;
     if (limits.tokens_max > 0 && tokens + next > limits.tokens_max) {
       return {{ExitReason::limit_tokens, fmt::format("{} tokens were used and the next request may use {} more: the limit is {}",
                                                      tokens, next, limits.tokens_max)}};

@@ -40,6 +40,9 @@ struct TaskConfig {
   double price_output{0};
   double price_cache_read{0};
   double price_cache_write{0};
+  std::int64_t long_prompt_above{0};  // tokens read from which on the prices are multiplied; 0: never
+  double long_prompt_input{1};
+  double long_prompt_output{1};
   Limits limits;
   PolicySnapshot policy;
   std::int64_t depth{0};  // of subtasks: 0 for a task of its own

@@ -48,6 +48,9 @@ void fields(T& x, V&& visit) {
   visit("price_output", x.price_output);
   visit("price_cache_read", x.price_cache_read);
   visit("price_cache_write", x.price_cache_write);
+  visit("long_prompt_above", x.long_prompt_above);
+  visit("long_prompt_input", x.long_prompt_input);
+  visit("long_prompt_output", x.long_prompt_output);
   visit("limits", x.limits);
   visit("policy", x.policy);
   visit("depth", x.depth);

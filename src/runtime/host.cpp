@@ -159,8 +159,12 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
       request.output_tokens_max > 0 ? request.output_tokens_max : std::min(info.output_tokens_max, output_tokens_default_max);
   config.price_input = info.price_input;
   config.price_output = info.price_output;
-  config.price_cache_read = info.price_cache_read;
-  config.price_cache_write = info.price_cache_write;
+  // Where a vendor has no price of its own for the cache, it asks that of input.
+  config.price_cache_read = info.price_cache_read > 0 ? info.price_cache_read : info.price_input;
+  config.price_cache_write = info.price_cache_write > 0 ? info.price_cache_write : info.price_input;
+  config.long_prompt_above = info.long_prompt.above;
+  config.long_prompt_input = info.long_prompt.input;
+  config.long_prompt_output = info.long_prompt.output;
 
   auto workspace = open_local_workspace(request.workspace, loop_.handle(), &loop_);
   if (!workspace) return tl::unexpected(std::move(workspace.error()));
