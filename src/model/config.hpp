@@ -13,7 +13,7 @@ struct Limits {
   std::int64_t turns_max{0};
   std::int64_t tokens_max{0};    // of all requests together, input and output
   double cost_usd_max{0};        // a request whose worst case would pass it is not sent
-  std::int64_t mistakes_max{3};  // failed or missing tool calls in a row
+  std::int64_t mistakes_max{5};  // answers in a row that bring nothing but errors
   std::int64_t repeats_max{3};   // identical calls in a row; at twice as many the task ends
   std::int64_t retries_max{8};   // of one request, after failures that may pass
   bool operator==(const Limits&) const = default;

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <utility>
 
 #include "base/json.hpp"
 #include "core/control.hpp"
@@ -127,7 +129,8 @@ std::vector<EventRecordPtr> Subscription::take(std::size_t max) {
     const std::size_t count = std::min(max, queue_.size());
     out.assign(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
-    if (queue_.empty() && fd_ >= 0) {
+    queued_ = queue_.size();
+    if (queue_.empty() && std::exchange(fd_readable_, false)) {
       std::uint64_t value = 0;
       [[maybe_unused]] const auto n = ::read(fd_, &value, sizeof value);
     }
@@ -153,8 +156,8 @@ bool Subscription::wait(int timeout_ms) {
 int Subscription::descriptor() {
   const std::lock_guard lock(mutex_);
   if (fd_ < 0) {
-    fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!queue_.empty() || closed_) signal();
+    fd_readable_ = !queue_.empty() || closed_;
+    fd_ = ::eventfd(fd_readable_ ? 1 : 0, EFD_CLOEXEC | EFD_NONBLOCK);
   }
   return fd_;
 }
@@ -216,17 +219,39 @@ bool Subscription::must_read() const {
 
 void Subscription::close() {
   store_ = nullptr;
-  const std::lock_guard lock(mutex_);
-  closed_ = true;
-  signal();
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  hand_over();
 }
 
 bool Subscription::push(const EventRecordPtr& record, std::size_t limit) {
-  const std::lock_guard lock(mutex_);
-  if (queue_.size() >= limit) return false;
-  queue_.push_back(record);
-  if (queue_.size() == 1) signal();
+  if (queued() >= limit) return false;
+  fresh_.push_back(record);
+  if (fresh_.size() == 1) {
+    scheduler_.post([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->hand_over();
+    });
+  }
   return true;
+}
+
+// Moves what one turn of the loop published to where the subscriber takes it: one lock and one wake-up for all of it.
+void Subscription::hand_over() {
+  bool signal_fd = false;
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.insert(queue_.end(), std::make_move_iterator(fresh_.begin()), std::make_move_iterator(fresh_.end()));
+    queued_ = queue_.size();
+    if (queue_.empty() && !closed_) return;
+    signal_fd = fd_ >= 0 && !std::exchange(fd_readable_, true);
+  }
+  fresh_.clear();
+  ready_.notify_all();
+  if (!signal_fd) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto n = ::write(fd_, &one, sizeof one);
 }
 
 // Once for each stretch of dropped deltas.
@@ -285,18 +310,6 @@ void Subscription::caught(const std::string& task, Result<std::vector<StoredEntr
   if (room) return catch_up();
   const std::lock_guard lock(mutex_);
   any_behind_ = must_read();
-}
-
-std::size_t Subscription::queued() {
-  const std::lock_guard lock(mutex_);
-  return queue_.size();
-}
-
-void Subscription::signal() {
-  ready_.notify_all();
-  if (fd_ < 0) return;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto n = ::write(fd_, &one, sizeof one);
 }
 
 EventHub::~EventHub() {

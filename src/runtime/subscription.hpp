@@ -1,6 +1,7 @@
 // Handing out events: to any number of subscribers, none of whom can slow a task or cost more than its bound.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -95,14 +96,16 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   void caught(const std::string& task, Result<std::vector<StoredEntry>> entries);
   void publish_behind(std::map<std::string, Behind>::iterator place, const EventRecordPtr& record);
   [[nodiscard]] bool must_read() const;
-  std::size_t queued();
-  void signal();
+  void hand_over();
+  [[nodiscard]] std::size_t queued() const { return queued_.load(std::memory_order_relaxed) + fresh_.size(); }
 
   const SubscriptionOptions options_;
   Scheduler& scheduler_;
   Store* store_{nullptr};                  // loop thread
   std::map<std::string, Behind> behind_;   // loop thread
   bool lag_noted_{false};                  // loop thread
+  std::vector<EventRecordPtr> fresh_;      // loop thread: published in this turn of the loop
+  std::atomic<std::size_t> queued_{0};     // the size of queue_
 
   std::mutex mutex_;  // guards the rest
   std::condition_variable ready_;
@@ -110,6 +113,7 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   bool closed_{false};
   bool drain_asked_{false};  // the loop was asked to refill
   bool any_behind_{false};
+  bool fd_readable_{false};
   int fd_{-1};
 };
 
