@@ -13,15 +13,6 @@ namespace {
 
 constexpr std::uint32_t list_tasks_max = 1'000;
 
-void write_summary(JsonWriter& json, const TaskSummary& task) {
-  json.begin_object().field("task", task.task).field("parent", task.parent).field("session", task.session);
-  json.field("title", task.title).field("status", task.status).field("mode", task.mode);
-  json.field("provider", task.provider).field("model", task.model).field("created_at", task.created_at);
-  json.field("updated_at", task.updated_at).field("tokens_input", task.tokens_input);
-  json.field("tokens_output", task.tokens_output).field("cost_usd", task.cost_usd).field("turns", task.turns);
-  json.field("last_seq", task.last_seq).end_object();
-}
-
 // Takes the user data of every vtable at once, so that each `destroy` runs exactly once whatever follows.
 Result<HostOptions> host_options(const joey_engine_options* in) {
   joey_engine_options options;
@@ -142,7 +133,7 @@ joey_status joey_engine_list_tasks(joey_engine* engine, const char* parent, size
     std::string out;
     JsonWriter json(out);
     json.begin_object().key("tasks").begin_array();
-    for (const TaskSummary& task : page->tasks) write_summary(json, task);
+    for (const TaskSummary& task : page->tasks) json.raw(summary_json(task));
     json.end_array().field("next", page->next).end_object();
     *out_json = make_text(std::move(out));
     return JOEY_OK;
@@ -158,10 +149,7 @@ joey_status joey_engine_get_task(joey_engine* engine, const char* task, size_t t
           e.store().get_summary(id, std::move(done));
         });
     if (!summary) return fail(summary.error());
-    std::string out;
-    JsonWriter json(out);
-    write_summary(json, *summary);
-    *out_json = make_text(std::move(out));
+    *out_json = make_text(summary_json(*summary));
     return JOEY_OK;
   });
 }

@@ -114,6 +114,9 @@ class UserData {
 
 inline joey_text* make_text(std::string bytes) { return new joey_text{std::move(bytes)}; }
 
+[[nodiscard]] std::string summary_json(const TaskSummary& task);
+[[nodiscard]] Result<TaskSummary> parse_summary(const std::string& json);
+
 // Adapters of the host's vtables to the engine's ports. `user` goes with them.
 std::shared_ptr<const Tool> make_host_tool(ToolSpec spec, const joey_tool_vtable& vtable, std::shared_ptr<UserData> user,
                                            std::weak_ptr<Host> host);
