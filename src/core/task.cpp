@@ -280,7 +280,7 @@ class Decider {
   Status on(const input::Say& in) {
     if (trim(in.text).empty() && in.images.empty()) return failure(ErrorCode::invalid_argument, "the message is empty");
     for (const CallProgress& call : task().calls) {
-      if (call.state == CallState::questioning) return on(input::Answer{call.id, in.text, ""});
+      if (call.state == CallState::questioning) return answer({call.id, in.text, ""}, in.images);
     }
     if (task().phase == Phase::ended) emit(event::TaskReopened{});
     emit(event::UserMessage{in.text, in.images, Actor::person});
@@ -299,11 +299,15 @@ class Decider {
     return {};
   }
 
-  Status on(const input::Answer& in) {
+  Status on(const input::Answer& in) { return answer(in, {}); }
+
+  Status answer(const input::Answer& in, const std::vector<Image>& images) {
     const auto index = find_call(in.call, CallState::questioning);
     if (!index) return no_such_call(in.call, "waits for an answer");
     if (!in.mode.empty() && find_mode(around_.modes, in.mode) == nullptr) return unknown_mode(in.mode);
-    finish(*index, ToolStatus::ok, fmt::format("<user_message>\n{}\n</user_message>", in.text));
+    const CallProgress& call = task().calls[*index];
+    emit(event::ToolFinished{call.id, call.name, ToolStatus::ok,
+                             fmt::format("<user_message>\n{}\n</user_message>", in.text), images, ""});
     if (!in.mode.empty() && in.mode != task().mode) {
       emit(event::ModeChanged{in.mode, Actor::person, "chosen with the answer"});
     }
