@@ -60,13 +60,13 @@ std::string first_line(std::string_view text) {
   return std::string(utf8_prefix(text.substr(0, text.find('\n')), title_bytes_max));
 }
 
-// A wait that doubles with each attempt, less up to a quarter that depends on the task, so that tasks that failed
+// A wait that doubles with each failure, less up to a quarter that depends on the task, so that tasks that failed
 // together do not all come back together.
-std::int64_t backoff_ms(std::string_view task, std::int64_t attempt) {
-  const std::int64_t wait = std::min(backoff_max_ms, backoff_first_ms << std::min<std::int64_t>(attempt - 1, 10));
+std::int64_t backoff_ms(std::string_view task, std::int64_t failures) {
+  const std::int64_t wait = std::min(backoff_max_ms, backoff_first_ms << std::min<std::int64_t>(failures, 10));
   std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a
   for (const char c : task) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  hash = (hash ^ static_cast<std::uint64_t>(attempt)) * 0x100000001b3U;
+  hash = (hash ^ static_cast<std::uint64_t>(failures + 1)) * 0x100000001b3U;
   return wait - static_cast<std::int64_t>((hash >> 32) % static_cast<std::uint64_t>(wait / 4));
 }
 
@@ -140,6 +140,7 @@ struct Applier {
   void operator()(const event::ModeChanged& e) { task.mode = e.mode; }
   void operator()(const event::ModelRequested& e) {
     task.mistakes = mistakes_after(task);
+    if (e.turn != task.turn) task.failures = 0;
     task.turn = e.turn;
     task.attempt = e.attempt;
     task.reserved_usd = e.reserved_usd;
@@ -150,6 +151,7 @@ struct Applier {
     task.calls.clear();
   }
   void operator()(const event::ModelFailed& e) {
+    if (e.error != ModelErrorClass::interrupted) ++task.failures;
     task.reserved_usd = 0;
     task.retry_at = e.retry_at;
     task.phase = e.retry_at > 0 ? Phase::backoff : Phase::ready;
@@ -227,6 +229,7 @@ struct Applier {
     task.phase = Phase::ready;
     task.reason = ExitReason::completed;
     task.result.clear();
+    task.failures = 0;
     task.mistakes = 0;
     task.repeats = 0;
     task.last_call.clear();
@@ -402,9 +405,9 @@ class Decider {
   Status on(const input::ModelFailed& in) {
     if (!is_current(in.turn, in.attempt)) return stale_answer();
     const std::int64_t wait =
-        in.error.retry_after_ms >= 0 ? in.error.retry_after_ms : backoff_ms(task().id, in.attempt);
+        in.error.retry_after_ms >= 0 ? in.error.retry_after_ms : backoff_ms(task().id, task().failures);
     const bool again =
-        retryable(in.error.error) && in.attempt <= task().config.limits.retries_max && wait <= retry_after_max_ms;
+        retryable(in.error.error) && task().failures < task().config.limits.retries_max && wait <= retry_after_max_ms;
     const Timestamp retry_at = again ? now_ + std::max<std::int64_t>(wait, 1) : 0;
     emit(event::ModelFailed{in.turn, in.attempt, in.error.error, in.error.message, in.error.status, retry_at});
     if (again) {

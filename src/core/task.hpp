@@ -200,7 +200,8 @@ struct Task {
 
   std::int64_t turn{0};
   std::int64_t attempt{0};
-  bool answered{true};  // the last request has its answer
+  std::int64_t failures{0};  // of this turn's request since a person last opened the task
+  bool answered{true};       // the last request has its answer
   Timestamp retry_at{0};
   std::vector<CallProgress> calls;  // of the last answer
   bool news{false};                 // a person said something after the last request

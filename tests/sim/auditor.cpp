@@ -90,8 +90,10 @@ void Auditor::check(Chronicle& chronicle, const Task& before, const Event& event
     ++chronicle.requests;
   } else if (const auto* failed = std::get_if<event::ModelFailed>(&event.body)) {
     if (failed->error == ModelErrorClass::interrupted) ++chronicle.interruptions;
-  } else if (std::holds_alternative<event::TaskPaused>(event.body) || std::holds_alternative<event::TaskReopened>(event.body)) {
+  } else if (std::holds_alternative<event::TaskPaused>(event.body)) {
     ++chronicle.interruptions;
+  } else if (std::holds_alternative<event::TaskReopened>(event.body)) {
+    chronicle.interruptions += task.config.limits.retries_max + 1;  // they count anew
   } else if (const auto* finished = std::get_if<event::ModelFinished>(&event.body)) {
     if (before.phase != Phase::model) violate(at() + " without a request under way");
     for (const Block& block : finished->blocks) {
