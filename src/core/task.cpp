@@ -98,7 +98,7 @@ std::int64_t bytes_of(const std::vector<Block>& blocks) {
 // Mistakes in a row if the next request were sent now: an answer whose every call failed is one, and so is an answer
 // without a call; one call that went well clears the count.
 std::int64_t mistakes_after(const Task& task) {
-  if (task.turn == 0 || !task.answered) return task.mistakes;
+  if (task.turn == 0 || !task.answered || task.forgiven) return task.mistakes;
   const bool all_failed = std::all_of(task.calls.begin(), task.calls.end(), [](const auto& call) { return call.failed; });
   return all_failed ? task.mistakes + 1 : 0;
 }
@@ -158,6 +158,7 @@ struct Applier {
   }
   void operator()(const event::ModelFinished& e) {
     task.answered = true;
+    task.forgiven = false;
     task.phase = Phase::tools;
     task.reserved_usd = 0;
     task.usage += e.usage;
@@ -231,6 +232,7 @@ struct Applier {
     task.result.clear();
     task.failures = 0;
     task.mistakes = 0;
+    task.forgiven = true;
     task.repeats = 0;
     task.last_call.clear();
     task.turns_before = task.turn;

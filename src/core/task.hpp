@@ -214,6 +214,7 @@ struct Task {
   std::int64_t context_tokens{0};  // of the last request and its answer, as the provider counted
   std::int64_t new_bytes{0};       // added to the conversation since
   std::int64_t mistakes{0};        // turns in a row that brought nothing but errors
+  bool forgiven{false};            // the last answer counts as no mistake: a person has opened the task since
   std::int64_t repeats{0};         // identical calls directly before the last call
   Digest last_call;                // of its name and arguments
 
