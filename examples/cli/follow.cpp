@@ -276,18 +276,27 @@ int show_completed(const joey::Engine& engine, const Options& options, const Tas
   return exit_completed;
 }
 
+// Whether the task waits for what the command line gives it.
+void check(const std::optional<Follower::Waiting>& waiting, const Options& options) {
+  const bool asks = waiting && waiting->call.state == CallState::asking;
+  if ((options.approve || options.deny) && !asks) {
+    throw UsageError(fmt::format("{} has no call that waits for approval", options.task));
+  }
+  if (options.answer && (!waiting || asks)) {
+    throw UsageError(fmt::format("{} has no question that waits for an answer", options.task));
+  }
+}
+
 // What the command line says to the task. Where it says nothing, a task that stands still is set going.
 void say(Follower& follower, joey::Task& task, const Options& options, const TaskView& view) {
   const auto waiting = follower.waiting();
   const bool asks = waiting && waiting->call.state == CallState::asking;
   if (options.approve || options.deny) {
-    if (!asks) throw UsageError(fmt::format("{} has no call that waits for approval", view.id));
     joey::Task& owner = waiting->task == view.id ? task : follower.task_of(waiting->task);
     options.approve ? owner.approve(waiting->call.id, options.message) : owner.deny(waiting->call.id, options.message);
     return;
   }
   if (options.answer || (waiting && !asks && !options.message.empty())) {
-    if (!waiting || asks) throw UsageError(fmt::format("{} has no question that waits for an answer", view.id));
     joey::Task& owner = waiting->task == view.id ? task : follower.task_of(waiting->task);
     owner.answer(waiting->call.id, options.answer ? *options.answer : options.message);
     return;
@@ -312,19 +321,21 @@ int resume(const Options& options) {
   TaskViews views;
   load_views(engine, views, options.task);
   const TaskView before = views.find(options.task)->second;
-  if (before.phase == TaskPhase::ended && before.reason == "completed" && options.message.empty()) {
+  const bool says_nothing = options.message.empty() && !options.approve && !options.deny && !options.answer;
+  if (before.phase == TaskPhase::ended && before.reason == "completed" && says_nothing) {
     return show_completed(engine, options, before);
   }
   joey::Session session = session_of_task(engine, options, before);
   Follower follower(engine, session, options, interrupts);
   follower.views() = std::move(views);
+  const auto waiting = follower.waiting();
+  check(waiting, options);
+  joey::Task task = session.open(options.task);
   if (options.output == OutputFormat::text) {
     follower.transcript().note(Tone::dim, fmt::format("{}{}{}", before.id, follower.terminal().glyphs().separator,
                                                       clean(before.title)));
-    const auto waiting = follower.waiting();
     if (waiting) follower.transcript().show_waiting(follower.views().find(waiting->task)->second, waiting->call);
   }
-  joey::Task task = session.open(options.task);
   if (!options.mode.empty()) task.set_mode(options.mode);
   say(follower, task, options, before);
   return follower.follow(std::move(task));

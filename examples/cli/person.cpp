@@ -37,6 +37,7 @@ std::optional<std::string> read_line(Terminal& terminal, const Interrupts& inter
     line.append(bytes, static_cast<std::size_t>(size));
     if (line.back() != '\n') continue;
     line.pop_back();
+    terminal.entered();
     return std::string(trim(line));
   }
 }
@@ -48,7 +49,7 @@ void write_hint(Terminal& terminal, std::string_view text) {
 }  // namespace
 
 std::optional<Verdict> ask_approval(Terminal& terminal, const Interrupts& interrupts, const Call& call) {
-  write_hint(terminal, fmt::format("y: yes{0}n: no{0}a: always allow {1} in this run{0}or type what to do instead",
+  write_hint(terminal, fmt::format("y yes{0}n no{0}a always {1}{0}or type what to do instead",
                                    terminal.glyphs().separator, show_all(call.tool)));
   for (;;) {
     std::optional<std::string> line = read_line(terminal, interrupts);

@@ -40,6 +40,8 @@ class Terminal {
 
   void write(std::string_view text);
   [[nodiscard]] bool at_line_start() const { return at_line_start_; }
+  // The person ended the line.
+  void entered() { at_line_start_ = true; }
   // Each has to fit the width; shown while what was written ends with a newline.
   void set_live(std::vector<std::string> lines) { live_lines_ = std::move(lines); }
   void flush();

@@ -226,12 +226,11 @@ void Transcript::show_answer(const TaskView& view, const Event& event) {
 void Transcript::show_failure(const TaskView& view, const Event& event) {
   end_stream();
   streams_[view.id] = {};
-  if (event.text("error") == "interrupted") return;
+  if (view.phase != TaskPhase::retrying) return;  // the task's end says it, or its engine had ended
   begin(Section::note);
-  const std::int64_t wait = view.phase == TaskPhase::retrying ? view.retry_at - event.at : 0;
   put_line(view.depth(), Tone::yellow,
-           fmt::format("{} {}{}", terminal_.glyphs().failed, one_line(clean(event.text("message"))),
-                       wait > 0 ? fmt::format(" (again in {})", duration_text(wait)) : ""));
+           fmt::format("{} {} (again in {})", terminal_.glyphs().failed, one_line(clean(event.text("message"))),
+                       duration_text(view.retry_at - event.at)));
 }
 
 void Transcript::show_waiting(const TaskView& view, const Call& call) {
@@ -240,6 +239,7 @@ void Transcript::show_waiting(const TaskView& view, const Call& call) {
 }
 
 void Transcript::show_approval(const TaskView& view, const Call& call) {
+  previewed_.insert(key(view, call.id));
   begin(Section::note);
   put_line(view.depth(), Tone::yellow, fmt::format("{} {} waits for approval", terminal_.glyphs().question, show_all(call.tool)));
   if (call.tool == "apply_diff" || call.tool == "write_to_file") {
@@ -282,6 +282,8 @@ void Transcript::show_result(TaskView& view, const Event& event) {
   if (ok && shows_itself(call->tool)) return;
 
   Outcome outcome = outcome_of(*call, status, event.text("text"));
+  const bool previewed = previewed_.erase(key(view, call->id)) > 0;
+  if (ok && previewed && (call->tool == "apply_diff" || call->tool == "write_to_file")) outcome.lines.clear();
   const std::string_view separator = terminal_.glyphs().separator;
   const std::int64_t took = call->started_at > 0 ? event.at - call->started_at : 0;
   if (took >= 100) outcome.info += fmt::format("{}{}", outcome.info.empty() ? "" : separator, duration_text(took));

@@ -97,6 +97,7 @@ class Transcript {
   std::map<std::string, Stream, std::less<>> streams_;  // by task
   std::map<std::string, Tail, std::less<>> tails_;      // by task and call
   std::set<std::string, std::less<>> announced_;        // long calls that plain output has named
+  std::set<std::string, std::less<>> previewed_;        // calls that were shown in full before they were approved
   std::set<std::string, std::less<>> answered_;
 };
 
