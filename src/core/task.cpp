@@ -730,8 +730,8 @@ class Decider {
     finish_rest(i + 1, ToolStatus::skipped, error_text("skipped: the person denied an earlier call of the same answer"));
   }
 
-  // The answer as it joins the conversation: empty texts dropped, every call with an id of its own and arguments that
-  // are one JSON object, whatever the model sent.
+  // The answer as it joins the conversation: empty texts and what is not a model's to say dropped, every call with an id
+  // of its own and arguments that are one JSON object, whatever the model sent.
   std::vector<Block> normalised(const Reply& reply) const {
     std::vector<Block> blocks;
     std::size_t index = 0;
@@ -741,6 +741,7 @@ class Decider {
         if (trim(text->text).empty()) continue;
         says_something = true;
       }
+      if (std::holds_alternative<Image>(block) || std::holds_alternative<ToolResult>(block)) continue;
       const auto* call = std::get_if<ToolCall>(&block);
       if (call == nullptr) {
         blocks.push_back(block);
