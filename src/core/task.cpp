@@ -358,8 +358,14 @@ class Decider {
   Status on(const input::Cancel& in) {
     if (task().phase == Phase::ended) return {};
     carry_out(effect::StopAll{});
-    finish_rest(0, ToolStatus::cancelled,
-                error_text("Cancelled by the person. What it had done until then was not undone."));
+    for (std::size_t i = 0; i < task().calls.size(); ++i) {
+      const CallState state = task().calls[i].state;
+      const bool begun = state == CallState::running || state == CallState::subtask;
+      if (state == CallState::done) continue;
+      finish(i, ToolStatus::cancelled,
+             error_text(begun ? "Cancelled by the person. What it had done until then was not undone."
+                              : "Cancelled by the person before it was run."));
+    }
     emit(event::TaskEnded{ExitReason::cancelled, "", in.message.empty() ? "cancelled" : in.message});
     return {};
   }
@@ -536,8 +542,8 @@ class Decider {
                  fmt::format("the model called \"{}\" with the same arguments {} times in a row", call.name, call.repeats + 1));
     }
     if (repeats_max > 0 && call.repeats >= repeats_max) {
-      return fail(i, fmt::format("not run: this is the same call for the {}th time in a row, and its result will not "
-                                 "change. Try something else.",
+      return fail(i, fmt::format("not run: the same call came {} times in a row, and its result will not change. Try "
+                                 "something else.",
                                  call.repeats + 1));
     }
     if (!call.approved && !approve(i, call, *spec)) return;
