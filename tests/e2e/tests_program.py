@@ -1,0 +1,227 @@
+"""The program: the demo, its output, its exit codes, approvals, questions, limits."""
+
+import json
+import shutil
+import subprocess
+
+from harness import (ROOT, check, command, conversation, done, equal, on_both_wires, one_line, test, tool, turn,
+                     wait_until)
+
+
+@on_both_wires
+def the_demo_repository_is_repaired(case, wire):
+    shutil.copytree(ROOT / "examples/demo-repo", case.workspace, dirs_exist_ok=True)
+    shutil.rmtree(case.workspace / "build", ignore_errors=True)
+    make = ["make", "-C", case.workspace, "test"]
+    check(subprocess.run(make, capture_output=True, check=False).returncode != 0, "the tests pass already")
+    case.model_of((ROOT / "examples/scripted-model/demo.json").read_text())
+    result = case.run(prompt="The tests fail: mend them.", wire=wire, approve="read,edit,command", expect=0)
+    check("All 8 tests pass" in result.out, "the result is not shown", result)
+    tests = subprocess.run(make, capture_output=True, text=True, check=False)
+    equal(tests.returncode, 0, "make test", tests.stdout)
+    check(not any("mismatch" in line for line in case.requests()), "the model was surprised", case.requests())
+    [task] = case.tasks()
+    equal((task["status"], task["turns"]), ("completed", 7), "the task in the list")
+    check(task["tokens_input"] > 0 and task["tokens_output"] > 0, "no tokens were counted", task)
+    shown = case.joey("show", "--db", case.database, task["task"], expect=0)
+    check("src/set.c" in shown.out and "\x1b" not in shown.out, "the transcript", shown)
+
+
+@on_both_wires
+def jsonl_is_the_journal_with_deltas_between(case, wire):
+    (case.workspace / "a.txt").write_text("alpha\n")
+    case.model(turn(tool("read_file", path="a.txt"), text="I read a file. Ünïcode, too: 🙂", reasoning="Hm."),
+               turn(command("echo one; echo two"), text="And a command."), done("All done."))
+    result = case.run("--output", "jsonl", prompt="Read.", wire=wire, expect=0)
+    lines = result.out.splitlines()
+    objects = [json.loads(line) for line in lines]
+    durable = [line for line, value in zip(lines, objects) if not value.get("ephemeral")]
+    equal(durable, case.event_lines(), "durable lines")
+    deltas = [value for value in objects if value.get("ephemeral")]
+    text = "".join(delta["text"] for delta in deltas if delta["type"] == "delta.text")
+    equal(text, "I read a file. Ünïcode, too: 🙂And a command.", "text deltas")
+    output = "".join(delta["text"] for delta in deltas if delta["type"] == "delta.tool_output")
+    check("one" in output and "two" in output, "no output of the command came as deltas", output)
+    seqs = {value["seq"]: value["type"] for value in objects if not value.get("ephemeral")}
+    check(all(seqs[delta["seq"]] in ("model.requested", "tool.started") for delta in deltas), "a delta of no request or tool")
+    for number in (1, 3, len(durable), len(durable) + 1):
+        part = case.joey("events", "--db", case.database, "--from", number, objects[0]["task"], expect=0)
+        equal(part.out.splitlines(), durable[number - 1:], f"events --from {number}")
+
+
+@test
+def events_can_be_followed_from_another_process(case):
+    case.model(turn(command("true"), delay_ms=700), turn(command("echo 2"), delay_ms=700), done())
+    process = case.start_run()
+    task = wait_until(lambda: case.database.exists() and [task["task"] for task in case.tasks()], "a task")[0]
+    followed = case.joey("events", "--db", case.database, "--follow", task, expect=0)
+    equal(case.finish(process).code, 0, "the run")
+    equal(followed.out.splitlines(), case.event_lines(task), "followed events")
+
+
+@test
+def wrong_use_ends_with_2_and_one_line(case):
+    case.model(done())
+    options = case.run_options()
+    for arguments, word in [
+            ([], "command"), (["fly"], ""), (["run"], "PROMPT"), (["run", "--nonsense", "x"], "nonsense"),
+            (["run", *options, "--mode", "poet", "x"], "poet"), (["run", *options, "--output", "xml", "x"], "output"),
+            (["run", *options, "--max-turns", "many", "x"], "max-turns"), (["run", *options, "--max-cost", "-1", "x"], "max-cost"),
+            (["run", *options, "--auto-approve", "raed", "x"], "raed"), (["run", *options, "--durability", "some", "x"], "durability"),
+            (["run", *options, "  "], "message"), (["run", "--provider", "nobody", "--model", "m", "--db", case.database, "x"], "nobody"),
+            (["run", *options[:2], "--workspace", case.directory / "none", *options[4:], "x"], "none"),
+            (["resume", "--db", case.database, "task_none"], "task_none"), (["events", "--db", case.database, "task_none"], "task_none"),
+            (["show", "--db", case.database, "task_none"], "task_none"), (["replay", "--db", case.database, "task_none"], "task_none"),
+            (["events", "--db", case.directory / "none.db", "t"], "none.db"),
+            (["tools", "--mode", "poet"], "poet")]:
+        result = case.joey(*arguments, expect=2)
+        one_line(result.err, word)
+        equal(result.out, "", "standard output", result)
+    result = case.joey("run", "--db", case.database, "x", expect=2, env={**case.environment(), "ANTHROPIC_API_KEY": "", "OPENAI_API_KEY": ""})
+    one_line(result.err, "ANTHROPIC_API_KEY")
+    equal(case.requests(), [], "requests to the model")
+    for arguments in (["--help"], ["run", "--help"], ["--version"], ["tools"], ["tools", "--json"], ["tasks", "--db", case.database]):
+        case.joey(*arguments, expect=0)
+
+
+@on_both_wires
+def a_call_that_needs_approval_waits_for_it(case, wire):
+    case.model(turn(tool("write_to_file", path="new.txt", content="hello\n")), done())
+    result = case.run(approve="read", wire=wire, expect=3)
+    check("--approve" in result.out, "how to go on is not said", result)
+    check(not (case.workspace / "new.txt").exists(), "the file was written without approval")
+    case.resume(expect=3)
+    check(not (case.workspace / "new.txt").exists(), "the file was written without approval")
+    case.resume("--answer", "yes", expect=2)
+    case.resume("--approve", expect=0)
+    equal((case.workspace / "new.txt").read_text(), "hello\n", "the file")
+    [approval] = case.of_type("approval")
+    equal((approval["allowed"], approval.get("by")), (True, "person"), "the approval")
+    case.resume("--approve", expect=2)
+    case.resume(expect=0)
+
+
+@test
+def approval_can_come_with_words_for_the_model(case):
+    case.model(turn(tool("write_to_file", path="a", content="x")), done(expect="use tabs next time"))
+    result = case.run("--output", "jsonl", approve="read", expect=3)
+    one_line(result.err, "--approve")
+    case.resume("--approve", "use tabs next time", expect=0)
+    check(not any("mismatch" in line for line in case.requests()), "the model did not get the words")
+
+
+@on_both_wires
+def a_denied_call_does_nothing_and_the_model_learns_why(case, wire):
+    case.model(turn(tool("write_to_file", path="a", content="x"), tool("write_to_file", path="b", content="x")),
+               done(expect="not in my house"))
+    case.run(approve="read", wire=wire, expect=3)
+    case.resume("--deny", "not in my house", expect=0)
+    check(not list(case.workspace.iterdir()), "a denied call wrote")
+    equal([event["status"] for event in case.results()][:2], ["denied", "skipped"], "results")
+    check(not any("mismatch" in line for line in case.requests()), "the model did not get the words")
+
+
+@test
+def a_question_is_answered_by_a_message_or_an_option(case):
+    ask = turn(tool("ask_followup_question", question="Which colour?", follow_up=[{"text": "red", "mode": None}]))
+    for index, words in enumerate((["a deep blue"], ["--answer", "a deep blue"])):
+        prompt = f"Paint it, number {index}."
+        case.model_of([conversation(ask, done(expect="a deep blue"), match=prompt)])
+        result = case.run(prompt=prompt, approve="read", expect=3)
+        check("Which colour?" in result.out, "the question is not shown", result)
+        task = next(task["task"] for task in case.tasks() if task["title"] == prompt)
+        case.resume("--approve", task=task, expect=2)
+        case.resume(*words, task=task, expect=0)
+        check(not any("mismatch" in line for line in case.requests()), "the model did not get the answer")
+
+
+@test
+def a_completed_task_goes_on_with_a_message(case):
+    case.model(done("First."), turn(command("echo more"), expect="Now the rest"), done("Second."))
+    case.run(expect=0)
+    result = case.resume("Now the rest", expect=0)
+    check("Second." in result.out, "the second result is not shown", result)
+    equal(len(case.of_type("task.ended")), 2, "ends")
+
+
+@on_both_wires
+def the_limit_of_turns_ends_with_4_and_resume_goes_on(case, wire):
+    case.model(turn(command("echo {turn}"), repeat=5), done())
+    case.run("--max-turns", 3, prompt="Count.", wire=wire, expect=4)
+    equal(case.ended()["reason"], "limit_turns", "reason")
+    equal(len(case.requests()), 3, "requests")
+    case.resume(expect=0)
+    equal(len(case.requests()), 6, "requests")
+
+
+@test
+def no_request_is_sent_that_could_pass_the_limit_of_cost(case):
+    model = ["--model", "claude-sonnet-4-5"]
+    case.model(turn(command("echo {turn}"), usage={"input": 100_000, "output": 1_000}, repeat=20), done())
+    options = case.run_options()
+    options[options.index("--model"):options.index("--model") + 2] = model
+    case.joey("run", *options, "--auto-approve", "all", "--max-cost", "0.0001", "One.", expect=4)
+    equal(len(case.requests()), 0, "requests with no money")
+    case.joey("run", *options, "--auto-approve", "all", "--max-cost", "1", "Two.", expect=4)
+    rich, poor = case.tasks()
+    equal(poor.get("cost_usd", 0), 0, "cost of the first")
+    check(0 < rich["cost_usd"] <= 1, "cost of the second", rich)
+    for task in (rich, poor):
+        equal(case.ended(task["task"])["reason"], "limit_cost", "reason")
+    for event in case.of_type("model.requested", rich["task"]):
+        check(0 < event["reserved_usd"] <= 1, "reserved", event)
+
+
+@test
+def a_subtask_runs_in_its_mode_and_reports_to_its_parent(case):
+    case.model_of([
+        conversation(turn(tool("new_task", mode="ask", message="Find the answer to everything.", todos=None)),
+                     done(expect="It is 42"), match="Ask a colleague"),
+        conversation(turn(tool("list_files", path=".", recursive=False)), done("It is 42"), match="Find the answer")])
+    case.run(prompt="Ask a colleague.", expect=0)
+    [started] = case.of_type("subtask.started")
+    equal(case.events(started["child"])[-1]["reason"], "completed", "the subtask")
+    equal(len(case.tasks()), 1, "tasks of their own")
+
+
+@test
+def a_mode_switch_changes_the_tools_and_declares_the_broken_cache(case):
+    case.model(turn(tool("switch_mode", mode_slug="ask", reason="no edits")),
+               turn(tool("write_to_file", path="a", content="x")), done())
+    case.run(expect=0)
+    check(not (case.workspace / "a").exists(), "a tool that the mode lacks wrote a file")
+    equal([event["mode"] for event in case.of_type("mode.changed")], ["ask"], "modes")
+    equal(len(case.of_type("cache.broken")), 1, "broken caches")
+    case.refusals_expected = True  # the scripted model calls a tool that the request does not offer
+
+
+@test
+def a_tool_runs_without_a_model(case):
+    (case.workspace / "a.txt").write_text("alpha\n")
+    where = ["--workspace", case.workspace]
+    result = case.joey("tool", *where, "read_file", '{"path":"a.txt"}', expect=0)
+    [value] = result.lines()
+    check(value["ok"] and "alpha" in value["text"], "the result", result)
+    for name, arguments, error in [("read_file", '{"path":"none"}', None), ("read_file", "{", "invalid_argument"),
+                                   ("read_file", "[]", "invalid_argument"), ("fly", "{}", "not_found"),
+                                   ("attempt_completion", '{"result":"x"}', "unsupported")]:
+        result = case.joey("tool", *where, name, arguments, expect=1)
+        [value] = result.lines()
+        equal((value["ok"], value.get("error")), (False, error), f"{name} {arguments}", result)
+    [value] = case.joey("tool", *where, "--auto-approve", "read", "execute_command",
+                        '{"command":"touch x","cwd":null,"timeout":null}', expect=1).lines()
+    equal(value.get("error"), "denied", "a tool that would ask")
+    check(not (case.workspace / "x").exists(), "it ran all the same")
+
+
+@test
+def each_of_two_hundred_requests_begins_with_the_one_before(case):
+    (case.workspace / "a.txt").write_text("alpha\n")
+    case.model(turn(tool("read_file", path="a.txt"), command("echo {turn}"), repeat=199), done())
+    case.run("--output", "jsonl", "--durability", "process", prompt="Go far.", expect=0)
+    log = case.requests()
+    equal(len(log), 200, "requests")
+    for before, after in zip(log, log[1:]):
+        # All but the end of the body, which closes the list of messages.
+        check(after["prefix_shared"] >= before["bytes"] - 4096 and after["prefix_shared"] > 0.8 * before["bytes"] - 200,
+              "a request does not begin with the one before", before, after)
