@@ -130,7 +130,7 @@ std::vector<EventRecordPtr> Subscription::take(std::size_t max) {
     out.assign(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
     queued_ = queue_.size();
-    if (queue_.empty() && std::exchange(fd_readable_, false)) {
+    if (queue_.empty() && !closed_ && std::exchange(fd_readable_, false)) {
       std::uint64_t value = 0;
       [[maybe_unused]] const auto n = ::read(fd_, &value, sizeof value);
     }

@@ -71,7 +71,8 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] std::vector<EventRecordPtr> take(std::size_t max);
   // Until there is an event or the engine ended; false when the time ran out.
   bool wait(int timeout_ms);
-  // Readable while there are events. Made at the first call; -1 when the system has none left.
+  // Readable while there are events, and for good once the engine has ended. Made at the first call; -1 when the system
+  // has none left.
   [[nodiscard]] int descriptor();
   [[nodiscard]] bool closed();  // the engine ended and everything was taken
 
