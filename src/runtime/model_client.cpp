@@ -36,6 +36,15 @@ namespace {
 // How much of an error's body is kept to be understood.
 constexpr std::size_t error_body_bytes_max = 64U << 10;
 
+// Of what a transport reports.
+ModelErrorClass class_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::invalid_argument: return ModelErrorClass::bad_request;
+    case ErrorCode::limit: return ModelErrorClass::malformed;
+    default: return ModelErrorClass::network;
+  }
+}
+
 class HttpModel final : public ModelClient {
  public:
   HttpModel(HttpModelOptions options, Scheduler& scheduler, Transport& transport, RequestGate& gate)
@@ -107,7 +116,7 @@ class HttpModelCall final : public ModelCall {
         if (lingers) gate.let_go(*lingers);  // destroys this
         return;
       }
-      if (!end) return fail({ModelErrorClass::network, end.error().message, 0, -1});
+      if (!end) return fail({class_of(end.error().code), end.error().message, 0, -1});
       if (status < 200 || status > 299) return fail(provider->classify(status, headers, error_body));
       finish();
     }
