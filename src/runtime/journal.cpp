@@ -55,7 +55,12 @@ class Loader : public std::enable_shared_from_this<Loader> {
     for (auto& [name, bytes] : journal_->blobs) {
       if (bytes) continue;
       store_.get_blob(name, [self = shared_from_this(), name = name](Result<std::shared_ptr<const std::string>> blob) {
-        if (!blob) return self->done_(tl::unexpected(std::move(blob.error())));
+        if (!blob) {
+          // The journal is there: not_found would say that the task is not.
+          const bool missing = blob.error().code == ErrorCode::not_found;
+          return self->done_(failure(missing ? ErrorCode::corrupt : blob.error().code,
+                                     fmt::format("{}: {}", self->journal_->task, blob.error().message)));
+        }
         self->journal_->blobs[name] = *std::move(blob);
         self->load_blobs();
       });
