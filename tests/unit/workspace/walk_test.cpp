@@ -303,9 +303,11 @@ TEST_CASE("a tree 10,000 levels deep") {
     CHECK(visits == 1'001);
     CHECK(bounded->too_deep == 1);
 
+    if (resolver == Resolver::portable) continue;  // which takes a path's depth in system calls for each directory
     visits = 0;
     WalkOptions options;
     options.depth_max = depth;  // then the length of a path ends it
+    options.time_max = std::chrono::minutes(10);
     const auto end = walk(*workspace, ".", options, CancelToken(), count);
     REQUIRE(end);
     CHECK(visits > 2'000);
