@@ -11,6 +11,8 @@
 #include <iterator>
 #include <utility>
 
+#include "text.hpp"
+
 namespace cli {
 namespace {
 
@@ -92,7 +94,7 @@ void Terminal::flush() {
   std::string out;
   if (!drawn_.empty()) {
     out = "\r";
-    if (drawn_.size() > 1) fmt::format_to(std::back_inserter(out), "\x1b[{}A", drawn_.size() - 1);
+    if (const std::size_t rows = rows_drawn(); rows > 1) fmt::format_to(std::back_inserter(out), "\x1b[{}A", rows - 1);
     out += "\x1b[J";
   }
   out += std::exchange(pending_, {});
@@ -101,6 +103,7 @@ void Terminal::flush() {
     out += wanted[i];
   }
   drawn_ = std::move(wanted);
+  drawn_columns_ = columns();
 
   std::string_view rest = out;
   while (!rest.empty() && !closed_) {
@@ -114,6 +117,14 @@ void Terminal::flush() {
       closed_ = true;
     }
   }
+}
+
+std::size_t Terminal::rows_drawn() const {
+  const std::size_t now = columns();
+  if (now >= drawn_columns_) return drawn_.size();
+  std::size_t rows = 0;
+  for (const std::string& line : drawn_) rows += std::max<std::size_t>(1, (width_of(clean(line)) + now - 1) / now);
+  return rows;
 }
 
 }  // namespace cli

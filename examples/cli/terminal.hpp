@@ -49,6 +49,9 @@ class Terminal {
   [[nodiscard]] bool closed() const { return closed_; }
 
  private:
+  // Of what was drawn, on a terminal whose width may have changed since.
+  [[nodiscard]] std::size_t rows_drawn() const;
+
   bool terminal_{false};
   bool live_{false};
   bool colours_{false};
@@ -59,6 +62,7 @@ class Terminal {
   std::string pending_;
   std::vector<std::string> live_lines_;
   std::vector<std::string> drawn_;
+  std::size_t drawn_columns_{0};
 };
 
 }  // namespace cli

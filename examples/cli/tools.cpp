@@ -35,7 +35,7 @@ int tool(const Options& options) {
     terminal.write(json_line(json, terminal.terminal()));
     return ok ? exit_completed : exit_failed;
   } catch (const joey::Error& error) {
-    terminal.write(fmt::format("{{\"ok\":false,\"error\":{},\"message\":{}}}\n", json_string(error.name()),
+    terminal.write(fmt::format("{{\"ok\":false,\"error\":{},\"text\":{}}}\n", json_string(error.name()),
                                json_string(error.what())));
     return exit_failed;
   }

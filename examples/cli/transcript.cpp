@@ -298,7 +298,7 @@ void Transcript::show_result(TaskView& view, const Event& event) {
   const std::string_view glyph = failed ? glyphs.failed : ok ? glyphs.ok : glyphs.denied;
   const Tone tone = failed ? Tone::red : ok ? Tone::green : Tone::yellow;
   const auto indent = static_cast<std::size_t>(2 * view.depth());
-  put(view.depth(), Tone::plain, call_head(*call, glyph, tone, outcome.info, terminal_.columns() - indent));
+  put(view.depth(), Tone::plain, call_head(*call, glyph, tone, outcome.info, terminal_.columns() - 1 - indent));
   terminal_.write("\n");
   const std::size_t columns = terminal_.columns() - std::min(terminal_.columns(), indent + body_indent.size());
   if (terminal_.live()) {

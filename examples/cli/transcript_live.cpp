@@ -34,16 +34,26 @@ void Transcript::hide() {
 
 std::string Transcript::call_head(const Call& call, std::string_view glyph, Tone tone, std::string_view info,
                                   std::size_t columns) const {
-  const std::string tool = show_all(call.tool);
+  std::string tool = show_all(call.tool);
   std::string argument = key_argument(call);
+  std::string_view gap = "  ";
   if (terminal_.live()) {
-    const std::size_t fixed = width_of(glyph) + 1 + width_of(tool) + 1 + (info.empty() ? 0 : 2 + width_of(info)) + 1;
+    // The argument keeps some room; where the line has none left, the rest goes below.
     constexpr std::size_t argument_columns_min = 16;
-    argument = fit(argument, columns > fixed + argument_columns_min ? columns - fixed : argument_columns_min);
+    tool = fit(tool, columns - width_of(glyph) - 1);
+    const std::size_t left = columns - width_of(glyph) - 1 - width_of(tool);
+    const std::size_t wanted = info.empty() ? 0 : gap.size() + width_of(info);
+    const std::size_t needed = argument.empty() ? 0 : 1 + std::min(width_of(argument), argument_columns_min);
+    if (left >= wanted + needed) {
+      argument = fit(argument, left - wanted - std::min<std::size_t>(left - wanted, 1));
+    } else {
+      argument = left > 1 ? fit(argument, left - 1) : std::string();
+      gap = "\n    ";
+    }
   }
   std::string head = fmt::format("{} {}", terminal_.paint(tone, glyph), terminal_.paint(Tone::bold, tool));
   if (!argument.empty()) head += fmt::format(" {}", argument);
-  if (!info.empty()) head += fmt::format("  {}", terminal_.paint(Tone::dim, info));
+  if (!info.empty()) head += fmt::format("{}{}", gap, terminal_.paint(Tone::dim, info));
   return head;
 }
 
@@ -60,7 +70,8 @@ void Transcript::append_running(std::vector<std::string>& out, const TaskView& v
       continue;
     }
     const std::string info = took < 1'000 ? std::string() : duration_text(took);
-    out.push_back(indent + call_head(call, spinner(now), Tone::yellow, info, columns - indent.size()));
+    const std::string head = call_head(call, spinner(now), Tone::yellow, info, columns - indent.size());
+    out.push_back(indent + head.substr(0, head.find('\n')));
     const auto tail = tails_.find(key(view, call.id));
     if (tail == tails_.end()) continue;
     const auto add = [&](const std::string& line) {
