@@ -33,9 +33,10 @@ TEST_CASE("deny wins over allow, however it is named") {
   CHECK(verdict({{"read_file"}, {"all"}}, "read_file", ToolGroup::read) == "deny deny:all");
 }
 
-TEST_CASE("tools of the group always need no approval, and can be denied by name") {
+TEST_CASE("tools of the group always need no approval, and are denied by name only") {
   CHECK(verdict({}, "attempt_completion", ToolGroup::always) == "allow always");
   CHECK(verdict({{}, {"ask_followup_question"}}, "ask_followup_question", ToolGroup::always) == "deny deny:ask_followup_question");
+  CHECK(verdict({{}, {"all", "always"}}, "attempt_completion", ToolGroup::always) == "allow always");
 }
 
 TEST_CASE("new_task is of the group subtasks, the other mode tools of modes") {
