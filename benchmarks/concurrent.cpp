@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "support.hpp"
+#include "session.hpp"
 
 namespace {
 

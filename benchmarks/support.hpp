@@ -1,13 +1,12 @@
 // What the benchmarks share: clocks, medians, a scripted model to talk to, other processes, and the lines they print.
 #pragma once
 
-#include <joey/joey.hpp>
-
 #include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -106,11 +105,5 @@ class ScriptedModel {
   std::string port_;
   std::unique_ptr<Process> process_;
 };
-
-// Options of a session that talks to `model` and reads files of `workspace` without asking.
-[[nodiscard]] joey::SessionOptions session_options(const ScriptedModel& model, const std::string& workspace);
-
-// Until the task is no longer running, by asking the store now and then: it costs the task nothing.
-void wait_for_end(const joey::Engine& engine, const joey::Task& task);
 
 }  // namespace bench

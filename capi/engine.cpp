@@ -57,11 +57,13 @@ Result<HostOptions> host_options(const joey_engine_options* in) {
   if (options.workers_max > 0) out.workers_max = options.workers_max;
   if (options.requests_max > 0) out.requests_max = options.requests_max;
   if (store_user) {
-    out.make_store = [store, store_user](Scheduler& scheduler) { return make_host_store(store, store_user, scheduler); };
+    out.make_store = [store, store_user](Scheduler& scheduler, std::shared_ptr<Postbox> postbox) {
+      return make_host_store(store, store_user, scheduler, std::move(postbox));
+    };
   }
   if (transport_user) {
-    out.make_transport = [transport, transport_user](Scheduler& scheduler) {
-      return make_host_transport(transport, transport_user, scheduler);
+    out.make_transport = [transport, transport_user](std::shared_ptr<Postbox> postbox) {
+      return make_host_transport(transport, transport_user, std::move(postbox));
     };
   }
   if (clock_user) {
@@ -75,8 +77,8 @@ Result<HostOptions> host_options(const joey_engine_options* in) {
 joey_status joey_engine_create(const joey_engine_options* options, joey_engine** out_engine) {
   return guarded([&]() -> joey_status {
     auto parsed = host_options(options);
+    clear(out_engine);
     if (out_engine == nullptr) return invalid("out_engine is NULL");
-    *out_engine = nullptr;
     if (!parsed) return fail(parsed.error());
     auto host = Host::create(*std::move(parsed));
     if (!host) return fail(host.error());
@@ -91,8 +93,8 @@ void joey_engine_destroy(joey_engine* engine) {
 
 joey_status joey_engine_poll_fd(const joey_engine* engine, int32_t* out_fd) {
   return guarded([&]() -> joey_status {
+    if (out_fd != nullptr) *out_fd = -1;
     if (engine == nullptr || out_fd == nullptr) return invalid("engine or out_fd is NULL");
-    *out_fd = -1;
     if (engine->host->owns_thread()) return invalid("the engine owns its loop: create it with JOEY_LOOP_HOST");
     *out_fd = engine->host->loop().poll_fd();
     return JOEY_OK;
@@ -101,8 +103,8 @@ joey_status joey_engine_poll_fd(const joey_engine* engine, int32_t* out_fd) {
 
 joey_status joey_engine_poll_timeout(const joey_engine* engine, int32_t* out_timeout_ms) {
   return guarded([&]() -> joey_status {
+    if (out_timeout_ms != nullptr) *out_timeout_ms = -1;
     if (engine == nullptr || out_timeout_ms == nullptr) return invalid("engine or out_timeout_ms is NULL");
-    *out_timeout_ms = -1;
     if (engine->host->owns_thread()) return invalid("the engine owns its loop: create it with JOEY_LOOP_HOST");
     *out_timeout_ms = engine->host->loop().poll_timeout_ms();
     return JOEY_OK;
@@ -113,16 +115,16 @@ joey_status joey_engine_step(joey_engine* engine, int32_t timeout_ms) {
   return guarded([&]() -> joey_status {
     if (engine == nullptr) return invalid("engine is NULL");
     if (engine->host->owns_thread()) return invalid("the engine owns its loop: create it with JOEY_LOOP_HOST");
-    engine->host->step(timeout_ms);
-    return JOEY_OK;
+    const Status stepped = engine->host->step(timeout_ms);
+    return stepped ? JOEY_OK : fail(stepped.error());
   });
 }
 
 joey_status joey_engine_list_tasks(joey_engine* engine, const char* parent, size_t parent_size, const char* cursor,
                                    size_t cursor_size, uint32_t tasks_max, joey_text** out_json) {
   return guarded([&]() -> joey_status {
+    clear(out_json);
     if (engine == nullptr || out_json == nullptr) return invalid("engine or out_json is NULL");
-    *out_json = nullptr;
     if (tasks_max > list_tasks_max) return invalid("tasks_max is above 1,000");
     ListQuery query{std::string(view(parent, parent_size)), std::string(view(cursor, cursor_size)),
                     tasks_max == 0 ? 100 : tasks_max};
@@ -142,8 +144,8 @@ joey_status joey_engine_list_tasks(joey_engine* engine, const char* parent, size
 
 joey_status joey_engine_get_task(joey_engine* engine, const char* task, size_t task_size, joey_text** out_json) {
   return guarded([&]() -> joey_status {
+    clear(out_json);
     if (engine == nullptr || out_json == nullptr) return invalid("engine or out_json is NULL");
-    *out_json = nullptr;
     auto summary = engine->host->wait<TaskSummary>(
         [id = std::string(view(task, task_size))](Engine& e, Completion<TaskSummary> done) {
           e.store().get_summary(id, std::move(done));
@@ -157,8 +159,8 @@ joey_status joey_engine_get_task(joey_engine* engine, const char* task, size_t t
 joey_status joey_engine_read_events(joey_engine* engine, const char* task, size_t task_size, uint64_t from_seq,
                                     uint32_t events_max, joey_text** out_lines) {
   return guarded([&]() -> joey_status {
+    clear(out_lines);
     if (engine == nullptr || out_lines == nullptr) return invalid("engine or out_lines is NULL");
-    *out_lines = nullptr;
     ReadQuery query;
     query.stream = view(task, task_size);
     query.from = from_seq == 0 ? 1 : from_seq;
@@ -188,8 +190,8 @@ joey_status joey_engine_read_events(joey_engine* engine, const char* task, size_
 
 joey_status joey_engine_replay(joey_engine* engine, const char* task, size_t task_size, joey_text** out_json) {
   return guarded([&]() -> joey_status {
+    clear(out_json);
     if (engine == nullptr || out_json == nullptr) return invalid("engine or out_json is NULL");
-    *out_json = nullptr;
     const std::string id(view(task, task_size));
     auto report = engine->host->wait<ReplayReport>(
         [id](Engine& e, Completion<ReplayReport> done) { e.replay(id, std::move(done)); });

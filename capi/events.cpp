@@ -39,7 +39,7 @@ void wait_for_event(joey_subscription& s, int32_t timeout_ms) {
   while (!s.subscription->wait(0)) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (timeout_ms >= 0 && left.count() < 0) return;
-    s.host->step(timeout_ms < 0 ? -1 : static_cast<int>(left.count()));
+    if (!s.host->step(timeout_ms < 0 ? -1 : static_cast<int>(left.count()))) return;
   }
 }
 
@@ -47,8 +47,8 @@ void wait_for_event(joey_subscription& s, int32_t timeout_ms) {
 
 joey_status joey_subscribe(joey_engine* engine, const joey_subscription_options* in, joey_subscription** out_subscription) {
   return guarded([&]() -> joey_status {
+    clear(out_subscription);
     if (engine == nullptr || out_subscription == nullptr) return invalid("engine or out_subscription is NULL");
-    *out_subscription = nullptr;
     joey_subscription_options options;
     if (!read_struct(in, options)) {
       return invalid("options: struct_size is wrong, or a field of a newer version is set: start from JOEY_SUBSCRIPTION_OPTIONS_INIT");
@@ -74,15 +74,15 @@ void joey_subscription_destroy(joey_subscription* subscription) {
 joey_status joey_subscription_next(joey_subscription* subscription, joey_event* events, size_t event_size,
                                    size_t capacity, int32_t timeout_ms, size_t* out_count) {
   return guarded([&]() -> joey_status {
+    clear(out_count);
     if (subscription == nullptr || events == nullptr || out_count == nullptr) {
       return invalid("subscription, events or out_count is NULL");
     }
-    *out_count = 0;
     if (event_size < sizeof(int32_t) || event_size > 4'096 || capacity == 0) {
       return invalid("event_size is not the size of a joey_event, or capacity is 0");
     }
-    if (timeout_ms != 0 && subscription->host->owns_thread() && subscription->host->on_loop_thread()) {
-      return fail(JOEY_ERR_MISUSE, "joey_subscription_next would wait on the engine's own loop thread");
+    if (timeout_ms != 0 && subscription->host->on_loop_thread()) {
+      return fail(JOEY_ERR_MISUSE, "joey_subscription_next would wait in a callback on the loop thread");
     }
     subscription->taken = subscription->subscription->take(capacity);
     if (subscription->taken.empty() && timeout_ms != 0) {
@@ -106,6 +106,7 @@ joey_status joey_subscription_next(joey_subscription* subscription, joey_event* 
 
 joey_status joey_subscription_poll_fd(const joey_subscription* subscription, int32_t* out_fd) {
   return guarded([&]() -> joey_status {
+    if (out_fd != nullptr) *out_fd = -1;
     if (subscription == nullptr || out_fd == nullptr) return invalid("subscription or out_fd is NULL");
     *out_fd = subscription->subscription->descriptor();
     if (*out_fd < 0) return fail(JOEY_ERR_LIMIT, "no file descriptor is left for the subscription");

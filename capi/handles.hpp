@@ -50,11 +50,23 @@ inline joey_status fail(const Error& error) noexcept {
   return fail(static_cast<joey_status>(error.code), error.message);
 }
 
+// What is wrong with an argument, where it is read.
+class BadArgument : public std::exception {
+ public:
+  explicit BadArgument(const char* message) : message_(message) {}
+  [[nodiscard]] const char* what() const noexcept override { return message_; }
+
+ private:
+  const char* message_;
+};
+
 // Every function that returns a status runs its body in here.
 template <class Body>
 joey_status guarded(Body&& body) noexcept try {
   last_error().clear();
   return body();
+} catch (const BadArgument& e) {
+  return fail(JOEY_ERR_INVALID_ARGUMENT, e.what());
 } catch (const std::bad_alloc&) {
   return fail(JOEY_ERR_OUT_OF_MEMORY, "out of memory");
 } catch (const std::exception& e) {
@@ -72,8 +84,21 @@ void quietly(Body&& body) noexcept try {
 
 inline joey_status invalid(std::string_view message) noexcept { return fail(JOEY_ERR_INVALID_ARGUMENT, message); }
 
-// Bytes in: NULL only with size 0.
+// Outputs are set on every path.
+template <class T>
+void clear(T* out) {
+  if (out != nullptr) *out = T{};
+}
+
+// Bytes in: NULL only with size 0. Within `guarded`.
 inline std::string_view view(const char* data, std::size_t size) {
+  constexpr std::size_t size_absurd = std::size_t{1} << 31;
+  if (data == nullptr && size > 0) throw BadArgument("a string is NULL, and its size is not 0");
+  if (size >= size_absurd) throw BadArgument("a string's size makes no sense: it is 2 GB or more");
+  return data == nullptr ? std::string_view() : std::string_view(data, size);
+}
+// The same for functions that cannot fail.
+inline std::string_view view_or_empty(const char* data, std::size_t size) {
   return data == nullptr ? std::string_view() : std::string_view(data, size);
 }
 inline std::string text_or(const char* text, const char* otherwise) { return text == nullptr ? otherwise : text; }
@@ -119,11 +144,11 @@ inline joey_text* make_text(std::string bytes) { return new joey_text{std::move(
 
 // Adapters of the host's vtables to the engine's ports. `user` goes with them.
 std::shared_ptr<const Tool> make_host_tool(ToolSpec spec, const joey_tool_vtable& vtable, std::shared_ptr<UserData> user,
-                                           std::weak_ptr<Host> host);
+                                           std::shared_ptr<Postbox> postbox);
 ModelFactory make_host_model(const joey_provider_vtable& vtable, std::shared_ptr<UserData> user);
 std::unique_ptr<Transport> make_host_transport(const joey_transport_vtable& vtable, std::shared_ptr<UserData> user,
-                                               Scheduler& scheduler);
+                                               std::shared_ptr<Postbox> postbox);
 std::unique_ptr<Store> make_host_store(const joey_store_vtable& vtable, std::shared_ptr<UserData> user,
-                                       Scheduler& scheduler);
+                                       Scheduler& scheduler, std::shared_ptr<Postbox> postbox);
 
 }  // namespace joey::capi

@@ -12,8 +12,9 @@
 struct joey_model_call {
   std::shared_ptr<joey_model_call> self;  // while the host holds the pointer
   std::string request;
-  joey::Scheduler* scheduler{nullptr};
+  std::shared_ptr<joey::Postbox> postbox;
   joey::ModelSink* sink{nullptr};  // loop thread; null once the answer is not wanted
+  bool started{false};             // loop thread: the host has it
   std::atomic<bool> cancelled{false};
   std::atomic<bool> finished{false};
 
@@ -40,7 +41,7 @@ class HostModelCall final : public ModelCall {
   ~HostModelCall() override {
     call_->sink = nullptr;
     if (call_->finished || call_->cancelled.exchange(true)) return;
-    if (vtable_.cancel != nullptr) vtable_.cancel(user_->get(), call_.get());
+    if (call_->started && vtable_.cancel != nullptr) vtable_.cancel(user_->get(), call_.get());
   }
 
  private:
@@ -51,22 +52,20 @@ class HostModelCall final : public ModelCall {
 
 class HostModel final : public ModelClient {
  public:
-  HostModel(const joey_provider_vtable& vtable, std::shared_ptr<UserData> user, Scheduler& scheduler)
-      : vtable_(vtable), user_(std::move(user)), scheduler_(scheduler) {}
+  HostModel(const joey_provider_vtable& vtable, std::shared_ptr<UserData> user, std::shared_ptr<Postbox> postbox)
+      : vtable_(vtable), user_(std::move(user)), postbox_(std::move(postbox)) {}
 
   std::unique_ptr<ModelCall> start(ModelRequest request, ModelSink& sink) override {
     const auto call = std::make_shared<joey_model_call>();
-    call->self = call;
-    call->scheduler = &scheduler_;
+    call->postbox = postbox_;
     call->sink = &sink;
     for (const auto& piece : request.body) call->request += *piece;
     auto handle = std::make_unique<HostModelCall>(call, vtable_, user_);
     // Not inside start(): the sink must not be called before it returned.
-    scheduler_.post([call, vtable = vtable_, user = user_] {
-      if (call->cancelled) {
-        call->self.reset();  // the host never saw it
-        return;
-      }
+    postbox_->post([call, vtable = vtable_, user = user_] {
+      if (call->cancelled) return;
+      call->started = true;
+      call->self = call;
       vtable.start(user->get(), call.get());
     });
     return handle;
@@ -75,14 +74,14 @@ class HostModel final : public ModelClient {
  private:
   joey_provider_vtable vtable_;
   std::shared_ptr<UserData> user_;
-  Scheduler& scheduler_;
+  std::shared_ptr<Postbox> postbox_;
 };
 
 }  // namespace
 
 ModelFactory make_host_model(const joey_provider_vtable& vtable, std::shared_ptr<UserData> user) {
-  return [vtable, user = std::move(user)](Scheduler& scheduler) {
-    return std::make_shared<HostModel>(vtable, user, scheduler);
+  return [vtable, user = std::move(user)](std::shared_ptr<Postbox> postbox) {
+    return std::make_shared<HostModel>(vtable, user, std::move(postbox));
   };
 }
 
@@ -96,7 +95,7 @@ namespace {
 // Shows a fragment to subscribers, on the loop thread.
 template <class Show>
 void show(joey_model_call& call, Show show_it) {
-  call.scheduler->post([self = call.self, show_it = std::move(show_it)] {
+  call.postbox->post([self = call.self, show_it = std::move(show_it)] {
     if (self->sink != nullptr) show_it(*self->sink);
   });
 }
@@ -126,7 +125,7 @@ const char* joey_model_call_request(const joey_model_call* call, size_t* out_siz
 void joey_model_call_text(joey_model_call* call, const char* text, size_t text_size) {
   quietly([&] {
     if (call == nullptr || call->finished || text_size == 0) return;
-    std::string fragment = to_utf8(view(text, text_size));
+    std::string fragment = to_utf8(view_or_empty(text, text_size));
     {
       const std::lock_guard lock(call->mutex);
       append_fragment<Text>(call->reply, fragment);
@@ -138,7 +137,7 @@ void joey_model_call_text(joey_model_call* call, const char* text, size_t text_s
 void joey_model_call_reasoning(joey_model_call* call, const char* text, size_t text_size) {
   quietly([&] {
     if (call == nullptr || call->finished || text_size == 0) return;
-    std::string fragment = to_utf8(view(text, text_size));
+    std::string fragment = to_utf8(view_or_empty(text, text_size));
     {
       const std::lock_guard lock(call->mutex);
       append_fragment<Reasoning>(call->reply, fragment);
@@ -152,8 +151,8 @@ void joey_model_call_tool(joey_model_call* call, const char* name, size_t name_s
   quietly([&] {
     if (call == nullptr || call->finished) return;
     ToolCall block;
-    block.name = to_utf8(view(name, name_size));
-    block.arguments = view(arguments, arguments_size);
+    block.name = to_utf8(view_or_empty(name, name_size));
+    block.arguments = view_or_empty(arguments, arguments_size);
     std::size_t index = 0;
     {
       const std::lock_guard lock(call->mutex);
@@ -174,8 +173,8 @@ void joey_model_call_finish(joey_model_call* call, const joey_usage* in, size_t 
     joey_usage usage{};
     if (in != nullptr) std::memcpy(&usage, in, std::min(usage_size, sizeof usage));
     const auto self = std::move(call->self);
-    Scheduler& scheduler = *self->scheduler;
-    scheduler.post([self, usage] {
+    Postbox& postbox = *self->postbox;
+    postbox.post([self, usage] {
       if (self->sink == nullptr) return;
       Reply reply;
       {
@@ -196,8 +195,8 @@ void joey_model_call_fail(joey_model_call* call, int32_t error, const char* mess
   quietly([&] {
     if (call == nullptr || call->finished.exchange(true)) return;
     const auto self = std::move(call->self);
-    Scheduler& scheduler = *self->scheduler;
-    scheduler.post([self, failed = ModelError{error_class(error), to_utf8(view(message, message_size)), 0, retry_after_ms}] {
+    Postbox& postbox = *self->postbox;
+    postbox.post([self, failed = ModelError{error_class(error), to_utf8(view_or_empty(message, message_size)), 0, retry_after_ms}] {
       if (self->sink != nullptr) std::exchange(self->sink, nullptr)->on_error(failed);
     });
   });

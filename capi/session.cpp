@@ -82,8 +82,8 @@ std::string outcome_json(const ToolOutcome& outcome) {
 
 joey_status joey_session_create(joey_engine* engine, const joey_session_options* options, joey_session** out_session) {
   return guarded([&]() -> joey_status {
+    clear(out_session);
     if (engine == nullptr || out_session == nullptr) return invalid("engine or out_session is NULL");
-    *out_session = nullptr;
     auto request = session_request(options);
     if (!request) return fail(request.error());
     auto session = engine->host->create_session(*std::move(request));
@@ -115,7 +115,7 @@ joey_status joey_session_add_tool(joey_session* session, const joey_tool_vtable*
     }
     spec.parameters = minified_json_object(spec.parameters);
     if (spec.parameters.empty()) return invalid(fmt::format("tool \"{}\": its parameters are not a JSON object", spec.name));
-    auto tool = make_host_tool(std::move(spec), vtable, user, session->host);
+    auto tool = make_host_tool(std::move(spec), vtable, user, session->host->postbox());
     const Status added = session->host->wait<void>([s = session->session, tool](Engine&, Completion<void> done) {
       done(s->add_tool(tool));
     });
@@ -125,8 +125,8 @@ joey_status joey_session_add_tool(joey_session* session, const joey_tool_vtable*
 
 joey_status joey_session_tools(const joey_session* session, const char* mode, size_t mode_size, joey_text** out_json) {
   return guarded([&]() -> joey_status {
+    clear(out_json);
     if (session == nullptr || out_json == nullptr) return invalid("session or out_json is NULL");
-    *out_json = nullptr;
     std::vector<ToolSpec> tools = session->session->specs();
     if (const std::string_view slug = view(mode, mode_size); !slug.empty()) {
       const Mode* found = find_mode(builtin_modes(), slug);
@@ -150,8 +150,8 @@ joey_status joey_session_tools(const joey_session* session, const char* mode, si
 joey_status joey_session_run_tool(joey_session* session, const char* name, size_t name_size, const char* arguments,
                                   size_t arguments_size, int32_t timeout_ms, joey_text** out_json) {
   return guarded([&]() -> joey_status {
+    clear(out_json);
     if (session == nullptr || out_json == nullptr) return invalid("session or out_json is NULL");
-    *out_json = nullptr;
     const CancelToken cancel;
     auto outcome = session->host->wait<ToolOutcome>(
         [s = session->session, tool = std::string(view(name, name_size)),

@@ -6,7 +6,7 @@
 
 // One request, from the vtable's function to joey_store_done(). What it lends to the host lives in it.
 struct joey_store_request {
-  joey::Scheduler* scheduler{nullptr};
+  std::shared_ptr<joey::Postbox> postbox;
   joey::Append append;
   std::string name;   // of the stream, digest, parent or task
   std::string other;  // the summary or cursor
@@ -24,8 +24,9 @@ joey_bytes lend(const std::string& text) { return {text.data(), text.size()}; }
 
 class HostStore final : public Store {
  public:
-  HostStore(const joey_store_vtable& vtable, std::shared_ptr<UserData> user, Scheduler& scheduler)
-      : vtable_(vtable), user_(std::move(user)), scheduler_(scheduler) {}
+  HostStore(const joey_store_vtable& vtable, std::shared_ptr<UserData> user, Scheduler& scheduler,
+            std::shared_ptr<Postbox> postbox)
+      : vtable_(vtable), user_(std::move(user)), scheduler_(scheduler), postbox_(std::move(postbox)) {}
 
   void append(Append append, Completion<Seq> done) override {
     const Seq last = append.expected + append.entries.size();
@@ -107,7 +108,7 @@ class HostStore final : public Store {
  private:
   joey_store_request* make(UniqueFunction<void(Status, std::vector<StoredEntry>)> done) {
     auto request = std::make_unique<joey_store_request>();
-    request->scheduler = &scheduler_;
+    request->postbox = postbox_;
     request->done = std::move(done);
     return request.release();  // back in joey_store_done()
   }
@@ -115,13 +116,14 @@ class HostStore final : public Store {
   joey_store_vtable vtable_;
   std::shared_ptr<UserData> user_;
   Scheduler& scheduler_;
+  std::shared_ptr<Postbox> postbox_;
 };
 
 }  // namespace
 
 std::unique_ptr<Store> make_host_store(const joey_store_vtable& vtable, std::shared_ptr<UserData> user,
-                                       Scheduler& scheduler) {
-  return std::make_unique<HostStore>(vtable, std::move(user), scheduler);
+                                       Scheduler& scheduler, std::shared_ptr<Postbox> postbox) {
+  return std::make_unique<HostStore>(vtable, std::move(user), scheduler, std::move(postbox));
 }
 
 }  // namespace joey::capi
@@ -132,7 +134,7 @@ using namespace joey::capi;
 void joey_store_entry(joey_store_request* request, uint64_t seq, const char* bytes, size_t size) {
   quietly([&] {
     if (request == nullptr || request->finished) return;
-    request->answer.push_back({seq, std::make_shared<const std::string>(view(bytes, size))});
+    request->answer.push_back({seq, std::make_shared<const std::string>(view_or_empty(bytes, size))});
   });
 }
 
@@ -141,8 +143,8 @@ void joey_store_done(joey_store_request* request, joey_status status, const char
     if (request == nullptr || request->finished.exchange(true)) return;
     const std::shared_ptr<joey_store_request> owned(request);
     Status end;
-    if (status != JOEY_OK) end = failure(static_cast<ErrorCode>(status), std::string(view(message, message_size)));
-    owned->scheduler->post([owned, end = std::move(end)]() mutable {
+    if (status != JOEY_OK) end = failure(static_cast<ErrorCode>(status), std::string(view_or_empty(message, message_size)));
+    owned->postbox->post([owned, end = std::move(end)]() mutable {
       owned->done(std::move(end), std::move(owned->answer));
     });
   });

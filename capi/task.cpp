@@ -30,8 +30,8 @@ Result<std::string> input_text(const char* text, std::size_t size) {
 
 joey_status joey_task_start(joey_session* session, const char* input, size_t input_size, joey_task** out_task) {
   return guarded([&]() -> joey_status {
+    clear(out_task);
     if (session == nullptr || out_task == nullptr) return invalid("session or out_task is NULL");
-    *out_task = nullptr;
     auto text = input_text(input, input_size);
     if (!text) return fail(text.error());
     if (trim(*text).empty()) return invalid("a task needs a message: it says what to do");
@@ -46,8 +46,8 @@ joey_status joey_task_start(joey_session* session, const char* input, size_t inp
 
 joey_status joey_task_open(joey_session* session, const char* id, size_t id_size, joey_task** out_task) {
   return guarded([&]() -> joey_status {
+    clear(out_task);
     if (session == nullptr || out_task == nullptr) return invalid("session or out_task is NULL");
-    *out_task = nullptr;
     auto task = std::make_unique<joey_task>(joey_task{session->host, session->session, std::string(view(id, id_size))});
     if (task->id.empty()) return invalid("a task's id is empty");
     const Status opened = session->host->wait<void>([s = task->session, name = task->id](Engine& engine, Completion<void> done) {

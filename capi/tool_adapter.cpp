@@ -13,6 +13,7 @@ struct joey_tool_call {
   std::string arguments;
   std::string task;
   std::shared_ptr<joey::ToolContext> context;
+  std::shared_ptr<joey::Postbox> postbox;
   joey::UniqueFunction<void(joey::ToolOutcome)> done;
   std::atomic<bool> finished{false};
 };
@@ -22,8 +23,8 @@ namespace {
 
 class HostTool final : public Tool {
  public:
-  HostTool(ToolSpec spec, const joey_tool_vtable& vtable, std::shared_ptr<UserData> user, std::weak_ptr<Host>)
-      : spec_(std::move(spec)), vtable_(vtable), user_(std::move(user)) {}
+  HostTool(ToolSpec spec, const joey_tool_vtable& vtable, std::shared_ptr<UserData> user, std::shared_ptr<Postbox> postbox)
+      : spec_(std::move(spec)), vtable_(vtable), user_(std::move(user)), postbox_(std::move(postbox)) {}
 
   const ToolSpec& spec() const override { return spec_; }
 
@@ -34,6 +35,7 @@ class HostTool final : public Tool {
     call->arguments = std::move(arguments);
     call->task = context->task;
     call->context = context;
+    call->postbox = postbox_;
     call->done = std::move(done);
     if (vtable_.cancel != nullptr) {
       context->cancel.on_cancel([weak = std::weak_ptr(call), cancel = vtable_.cancel, user = user_] {
@@ -48,13 +50,14 @@ class HostTool final : public Tool {
   ToolSpec spec_;
   joey_tool_vtable vtable_;
   std::shared_ptr<UserData> user_;
+  std::shared_ptr<Postbox> postbox_;
 };
 
 }  // namespace
 
 std::shared_ptr<const Tool> make_host_tool(ToolSpec spec, const joey_tool_vtable& vtable, std::shared_ptr<UserData> user,
-                                           std::weak_ptr<Host> host) {
-  return std::make_shared<HostTool>(std::move(spec), vtable, std::move(user), std::move(host));
+                                           std::shared_ptr<Postbox> postbox) {
+  return std::make_shared<HostTool>(std::move(spec), vtable, std::move(user), std::move(postbox));
 }
 
 }  // namespace joey::capi
@@ -72,7 +75,7 @@ const char* joey_tool_call_task(const joey_tool_call* call) { return call == nul
 void joey_tool_call_output(joey_tool_call* call, const char* text, size_t text_size) {
   quietly([&] {
     if (call == nullptr || call->finished) return;
-    call->context->scheduler->post([context = call->context, fragment = to_utf8(view(text, text_size))] {
+    call->postbox->post([context = call->context, fragment = to_utf8(view_or_empty(text, text_size))] {
       if (context->on_output && !context->cancel.cancelled()) context->on_output(fragment);
     });
   });
@@ -86,11 +89,11 @@ void joey_tool_call_finish(joey_tool_call* call, int32_t ok, const char* text, s
   quietly([&] {
     if (call == nullptr || call->finished.exchange(true)) return;
     const auto self = std::move(call->self);
-    ToolOutcome outcome{ok != 0, to_utf8(view(text, text_size)), {}, ""};
+    ToolOutcome outcome{ok != 0, to_utf8(view_or_empty(text, text_size)), {}, ""};
     if (outcome.text.size() > self->context->result_bytes_max) {
       outcome.text = elide_middle(outcome.text, self->context->result_bytes_max);
     }
-    Scheduler& scheduler = *self->context->scheduler;
-    scheduler.post([self, outcome = std::move(outcome)]() mutable { self->done(std::move(outcome)); });
+    Postbox& postbox = *self->postbox;
+    postbox.post([self, outcome = std::move(outcome)]() mutable { self->done(std::move(outcome)); });
   });
 }

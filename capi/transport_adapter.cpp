@@ -11,8 +11,9 @@ struct joey_http_exchange {
   std::string body;
   std::vector<joey_http_header> headers;
   joey_http_request view{};
-  joey::Scheduler* scheduler{nullptr};
+  std::shared_ptr<joey::Postbox> postbox;
   joey::HttpSink* sink{nullptr};  // loop thread; null once the answer is not wanted
+  bool started{false};             // loop thread: the host has it
   std::atomic<bool> ended{false};
 };
 
@@ -26,7 +27,7 @@ class HostExchange final : public HttpExchange {
       : exchange_(std::move(exchange)), vtable_(vtable), user_(std::move(user)) {}
   ~HostExchange() override {
     const bool wanted = std::exchange(exchange_->sink, nullptr) != nullptr;
-    if (wanted && !exchange_->ended && vtable_.cancel != nullptr) vtable_.cancel(user_->get(), exchange_.get());
+    if (wanted && exchange_->started && !exchange_->ended && vtable_.cancel != nullptr) vtable_.cancel(user_->get(), exchange_.get());
   }
 
  private:
@@ -37,12 +38,12 @@ class HostExchange final : public HttpExchange {
 
 class HostTransport final : public Transport {
  public:
-  HostTransport(const joey_transport_vtable& vtable, std::shared_ptr<UserData> user, Scheduler& scheduler)
-      : vtable_(vtable), user_(std::move(user)), scheduler_(scheduler) {}
+  HostTransport(const joey_transport_vtable& vtable, std::shared_ptr<UserData> user,
+                std::shared_ptr<Postbox> postbox)
+      : vtable_(vtable), user_(std::move(user)), postbox_(std::move(postbox)) {}
 
   std::unique_ptr<HttpExchange> start(HttpRequest request, HttpSink& sink) override {
     const auto exchange = std::make_shared<joey_http_exchange>();
-    exchange->self = exchange;
     exchange->request = std::move(request);
     for (const auto& piece : exchange->request.body) exchange->body += *piece;
     for (const HttpField& field : exchange->request.headers) {
@@ -56,14 +57,13 @@ class HostTransport final : public Transport {
                       exchange->body.size(),
                       static_cast<std::uint32_t>(exchange->request.idle_timeout.count()),
                       0};
-    exchange->scheduler = &scheduler_;
+    exchange->postbox = postbox_;
     exchange->sink = &sink;
     auto handle = std::make_unique<HostExchange>(exchange, vtable_, user_);
-    scheduler_.post([exchange, vtable = vtable_, user = user_] {
-      if (exchange->sink == nullptr) {
-        exchange->self.reset();  // the host never saw it
-        return;
-      }
+    postbox_->post([exchange, vtable = vtable_, user = user_] {
+      if (exchange->sink == nullptr) return;
+      exchange->started = true;
+      exchange->self = exchange;
       vtable.start(user->get(), &exchange->view, exchange.get());
     });
     return handle;
@@ -72,14 +72,14 @@ class HostTransport final : public Transport {
  private:
   joey_transport_vtable vtable_;
   std::shared_ptr<UserData> user_;
-  Scheduler& scheduler_;
+  std::shared_ptr<Postbox> postbox_;
 };
 
 }  // namespace
 
 std::unique_ptr<Transport> make_host_transport(const joey_transport_vtable& vtable, std::shared_ptr<UserData> user,
-                                               Scheduler& scheduler) {
-  return std::make_unique<HostTransport>(vtable, std::move(user), scheduler);
+                                               std::shared_ptr<Postbox> postbox) {
+  return std::make_unique<HostTransport>(vtable, std::move(user), std::move(postbox));
 }
 
 }  // namespace joey::capi
@@ -91,10 +91,10 @@ void joey_http_head(joey_http_exchange* exchange, int32_t status, const joey_htt
   quietly([&] {
     if (exchange == nullptr || exchange->ended) return;
     std::vector<HttpField> fields;
-    for (size_t i = 0; i < headers_count; ++i) {
+    for (size_t i = 0; headers != nullptr && i < headers_count; ++i) {
       fields.push_back({text_or(headers[i].name, ""), text_or(headers[i].value, "")});
     }
-    exchange->scheduler->post([self = exchange->self, status, fields = std::move(fields)] {
+    exchange->postbox->post([self = exchange->self, status, fields = std::move(fields)] {
       if (self->sink != nullptr) self->sink->on_head(status, fields);
     });
   });
@@ -103,7 +103,7 @@ void joey_http_head(joey_http_exchange* exchange, int32_t status, const joey_htt
 void joey_http_body(joey_http_exchange* exchange, const char* bytes, size_t size) {
   quietly([&] {
     if (exchange == nullptr || exchange->ended || size == 0) return;
-    exchange->scheduler->post([self = exchange->self, piece = std::string(view(bytes, size))] {
+    exchange->postbox->post([self = exchange->self, piece = std::string(view_or_empty(bytes, size))] {
       if (self->sink != nullptr) self->sink->on_body(piece);
     });
   });
@@ -114,9 +114,9 @@ void joey_http_end(joey_http_exchange* exchange, joey_status status, const char*
     if (exchange == nullptr || exchange->ended.exchange(true)) return;
     const auto self = std::move(exchange->self);
     Status end;
-    if (status != JOEY_OK) end = failure(static_cast<ErrorCode>(status), std::string(view(message, message_size)));
-    Scheduler& scheduler = *self->scheduler;
-    scheduler.post([self, end = std::move(end)] {
+    if (status != JOEY_OK) end = failure(static_cast<ErrorCode>(status), std::string(view_or_empty(message, message_size)));
+    Postbox& postbox = *self->postbox;
+    postbox.post([self, end = std::move(end)] {
       if (self->sink != nullptr) std::exchange(self->sink, nullptr)->on_end(end);
     });
   });

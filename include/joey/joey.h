@@ -311,7 +311,8 @@ JOEY_API const char *joey_task_id(const joey_task *task);
 /*
  * The functions below hand one input to a task and wait until what it led to is durable, or it was refused:
  * JOEY_ERR_CONFLICT when the task is not in the state for it (nothing waits for that approval, say),
- * JOEY_ERR_INVALID_ARGUMENT, JOEY_ERR_IO when the store failed, JOEY_ERR_CLOSED. Since: 1.0.
+ * JOEY_ERR_INVALID_ARGUMENT, JOEY_ERR_IO when the store failed, JOEY_ERR_CLOSED. When one returns, subscriptions have the
+ * events it led to directly. Since: 1.0.
  */
 
 /**

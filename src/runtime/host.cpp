@@ -38,9 +38,18 @@ Host::Host(HostOptions options) : options_(std::move(options)), loop_(UvLoopOpti
 
 Result<std::shared_ptr<Host>> Host::create(HostOptions options) {
   if (sodium_init() < 0) return failure(ErrorCode::unsupported, "libsodium has no source of random numbers here");
-  std::shared_ptr<Host> host(new Host(std::move(options)));
+  std::shared_ptr<Host> host(new Host(std::move(options)), end);
   if (Status opened = host->open(); !opened) return tl::unexpected(std::move(opened.error()));
   return host;
+}
+
+void Host::end(Host* host) noexcept {
+  if (!host->on_loop_thread()) {
+    delete host;
+    return;
+  }
+  // The loop cannot wait for itself.
+  std::thread([host] { delete host; }).detach();
 }
 
 Status Host::open() {
@@ -49,7 +58,7 @@ Status Host::open() {
   }
   std::unique_ptr<Store> store;
   if (options_.make_store) {
-    store = options_.make_store(scheduler());
+    store = options_.make_store(scheduler(), postbox_);
   } else if (options_.database.empty()) {
     store = make_memory_store(scheduler());
   } else {
@@ -61,7 +70,7 @@ Status Host::open() {
     if (!opened) return tl::unexpected(std::move(opened.error()));
     store = *std::move(opened);
   }
-  auto transport = options_.make_transport ? options_.make_transport(loop_) : make_curl_transport(loop_.handle(), loop_);
+  auto transport = options_.make_transport ? options_.make_transport(postbox_) : make_curl_transport(loop_.handle(), loop_);
   EngineOptions engine_options;
   engine_options.requests_max = options_.requests_max;
   engine_options.random = random_bits;
@@ -77,12 +86,13 @@ Status Host::open() {
 }
 
 Host::~Host() {
-  if (!thread_.joinable()) {
-    if (engine_) shut_down();
-    return;
+  if (thread_.joinable()) {
+    loop_.stop();
+    thread_.join();
+  } else if (engine_) {
+    shut_down();
   }
-  loop_.stop();
-  thread_.join();
+  postbox_->close();
 }
 
 // On the loop thread, or the one that drives it.
@@ -100,9 +110,13 @@ void Host::post(UniqueFunction<void(Engine&)> fn) {
   });
 }
 
-void Host::step(int timeout_ms) {
+Status Host::step(int timeout_ms) {
+  if (on_loop_thread()) return failure(ErrorCode::misuse, "the loop was stepped from one of its callbacks");
+  const auto self = shared_from_this();  // a callback may let go of the last handle
   loop_thread_ = std::this_thread::get_id();
   loop_.step(timeout_ms);
+  loop_thread_ = std::thread::id{};
+  return {};
 }
 
 std::string Host::new_task_id() { return make_id("task", scheduler().now(), random_bits()); }
@@ -175,7 +189,7 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   setup.instructions = std::move(request.instructions);
   setup.idle_timeout = request.idle_timeout;
   if (factory) {
-    setup.model = factory(loop_);
+    setup.model = factory(postbox_);
   } else {
     setup.model = make_http_model({setup.provider, request.base_url, request.api_key, {}}, loop_, engine_->transport(),
                                   engine_->gate());

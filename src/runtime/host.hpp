@@ -12,6 +12,7 @@
 
 #include "runtime/clocked_scheduler.hpp"
 #include "runtime/engine.hpp"
+#include "runtime/postbox.hpp"
 #include "runtime/uv_loop.hpp"
 #include "store/sqlite.hpp"
 
@@ -24,8 +25,8 @@ struct HostOptions {
   std::size_t workers_max{4};
   std::size_t requests_max{256};
   // Instead of the built-in ones; may be empty.
-  std::function<std::unique_ptr<Store>(Scheduler&)> make_store;
-  std::function<std::unique_ptr<Transport>(Scheduler&)> make_transport;
+  std::function<std::unique_ptr<Store>(Scheduler&, std::shared_ptr<Postbox>)> make_store;
+  std::function<std::unique_ptr<Transport>(std::shared_ptr<Postbox>)> make_transport;
   std::function<Timestamp()> clock;
 };
 
@@ -44,11 +45,12 @@ struct SessionRequest {
 };
 
 // Makes the client of a host's own model.
-using ModelFactory = std::function<std::shared_ptr<ModelClient>(Scheduler&)>;
+using ModelFactory = std::function<std::shared_ptr<ModelClient>(std::shared_ptr<Postbox>)>;
 
 // Threads: any, unless a comment says otherwise.
 class Host : public std::enable_shared_from_this<Host> {
  public:
+  // The last owner may let go in a callback on the loop thread: the host then ends on a thread of its own.
   [[nodiscard]] static Result<std::shared_ptr<Host>> create(HostOptions options);
   // Stops everything under way and waits for it, a few seconds at most.
   ~Host();
@@ -56,8 +58,8 @@ class Host : public std::enable_shared_from_this<Host> {
   [[nodiscard]] Result<std::shared_ptr<Session>> create_session(SessionRequest request);
   [[nodiscard]] Status add_provider(std::string name, ModelFactory factory);
 
-  // Runs `begin` on the loop thread and waits until it completes. `misuse` on the loop thread of an engine that owns it;
-  // `timeout` when the time ran out, after `give_up` ran on the loop thread.
+  // Runs `begin` on the loop thread and waits until it completes. `misuse` in a callback; `timeout` when the time ran
+  // out, after `give_up` ran on the loop thread.
   template <class T>
   [[nodiscard]] Result<T> wait(UniqueFunction<void(Engine&, Completion<T>)> begin, int timeout_ms = -1,
                                UniqueFunction<void()> give_up = nullptr);
@@ -66,18 +68,23 @@ class Host : public std::enable_shared_from_this<Host> {
 
   [[nodiscard]] bool owns_thread() const { return thread_.joinable(); }
   [[nodiscard]] UvLoop& loop() { return loop_; }  // its driving functions: for the thread that drives it
+  // Whether the caller is a callback of the loop.
   [[nodiscard]] bool on_loop_thread() const { return loop_thread_.load() == std::this_thread::get_id(); }
-  void step(int timeout_ms);
+  // `misuse` in a callback.
+  [[nodiscard]] Status step(int timeout_ms);
+  [[nodiscard]] const std::shared_ptr<Postbox>& postbox() const { return postbox_; }
   [[nodiscard]] Scheduler& scheduler() { return clocked_ ? static_cast<Scheduler&>(*clocked_) : loop_; }
   [[nodiscard]] std::string new_task_id();
 
  private:
   explicit Host(HostOptions options);
+  static void end(Host* host) noexcept;
   [[nodiscard]] Status open();
   void shut_down();
 
   HostOptions options_;
   UvLoop loop_;
+  const std::shared_ptr<Postbox> postbox_{std::make_shared<Postbox>(loop_)};
   std::unique_ptr<ClockedScheduler> clocked_;
   std::unique_ptr<Engine> engine_;  // the loop thread's
   std::thread thread_;
@@ -88,9 +95,10 @@ class Host : public std::enable_shared_from_this<Host> {
 
 template <class T>
 Result<T> Host::wait(UniqueFunction<void(Engine&, Completion<T>)> begin, int timeout_ms, UniqueFunction<void()> give_up) {
-  if (owns_thread() && on_loop_thread()) {
+  if (on_loop_thread()) {
     return failure(ErrorCode::misuse, "a call that waits was made from a callback on the loop thread");
   }
+  const auto self = shared_from_this();  // a callback may let go of the last handle
   struct Outcome {
     std::mutex mutex;
     std::condition_variable ready;
@@ -123,7 +131,9 @@ Result<T> Host::wait(UniqueFunction<void(Engine&, Completion<T>)> begin, int tim
       if (give_up) post([give_up = std::move(give_up)](Engine&) { give_up(); });
       return failure(ErrorCode::timeout, "the time given ran out");
     }
-    step(timeout_ms < 0 ? -1 : static_cast<int>(left.count()) + 1);
+    if (Status stepped = step(timeout_ms < 0 ? -1 : static_cast<int>(left.count()) + 1); !stepped) {
+      return tl::unexpected(std::move(stepped.error()));
+    }
     lock.lock();
   }
   return *std::move(outcome->result);

@@ -63,14 +63,36 @@ void RequestRope::settle_open() {
   open_ = {};
 }
 
+// A chunk that a request still holds does not change: the bytes go to a new one.
 void RequestRope::settle(std::string_view bytes) {
-  // A chunk that a request still holds does not change: the bytes go to a new one.
+  settled_bytes_ += bytes.size();
+  digester_.update(bytes);
   if (settled_.empty() || settled_.back().use_count() > 1 || settled_.back()->size() + bytes.size() > chunk_bytes_max) {
+    merge_chunks();
     settled_.push_back(std::make_shared<std::string>());
   }
   settled_.back()->append(bytes);
-  settled_bytes_ += bytes.size();
-  digester_.update(bytes);
+}
+
+// Joins the last chunk with those before it until the next is more than twice as large, or the result would be too large.
+// Answers come while their request is still held, so every turn starts a chunk: this way a conversation is its whole
+// chunks and a few of falling size, and each byte is copied a few times at most.
+void RequestRope::merge_chunks() {
+  if (settled_.size() < 2) return;
+  std::size_t first = settled_.size() - 1;
+  std::size_t size = settled_[first]->size();
+  while (first > 0) {
+    const std::size_t before = settled_[first - 1]->size();
+    if (before > 2 * size || before + size > chunk_bytes_max) break;
+    size += before;
+    --first;
+  }
+  if (first + 1 == settled_.size()) return;
+  auto merged = std::make_shared<std::string>();
+  merged->reserve(size);
+  for (std::size_t i = first; i < settled_.size(); ++i) merged->append(*settled_[i]);
+  settled_.resize(first);
+  settled_.push_back(std::move(merged));
 }
 
 }  // namespace joey

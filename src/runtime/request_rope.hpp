@@ -41,6 +41,7 @@ class RequestRope final : public MessageSink {
  private:
   void settle_open();
   void settle(std::string_view bytes);
+  void merge_chunks();
 
   std::shared_ptr<const Provider> provider_;
   RequestHead head_;

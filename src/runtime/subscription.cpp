@@ -239,6 +239,7 @@ bool Subscription::push(const EventRecordPtr& record, std::size_t limit) {
 
 // Moves what one turn of the loop published to where the subscriber takes it: one lock and one wake-up for all of it.
 void Subscription::hand_over() {
+  if (fresh_.empty() && store_ != nullptr) return;
   bool signal_fd = false;
   {
     const std::lock_guard lock(mutex_);
@@ -341,6 +342,12 @@ bool EventHub::deltas_wanted(const std::string& task) {
 void EventHub::publish(const EventRecordPtr& record) {
   for (const auto& weak : subscriptions_) {
     if (const auto subscription = weak.lock()) subscription->publish(record);
+  }
+}
+
+void EventHub::hand_over() {
+  for (const auto& weak : subscriptions_) {
+    if (const auto subscription = weak.lock()) subscription->hand_over();
   }
 }
 

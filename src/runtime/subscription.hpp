@@ -80,6 +80,8 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   [[nodiscard]] bool wants_deltas(const std::string& task) const { return options_.deltas && wants(task); }
   void start(Store& store);  // reads what `from` asks for
   void publish(const EventRecordPtr& record);
+  // Lets the subscriber take what was published; without this call, later in this turn of the loop.
+  void hand_over();
   void close();
 
  private:
@@ -97,7 +99,6 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   void caught(const std::string& task, Result<std::vector<StoredEntry>> entries);
   void publish_behind(std::map<std::string, Behind>::iterator place, const EventRecordPtr& record);
   [[nodiscard]] bool must_read() const;
-  void hand_over();
   [[nodiscard]] std::size_t queued() const { return queued_.load(std::memory_order_relaxed) + fresh_.size(); }
 
   const SubscriptionOptions options_;
@@ -128,6 +129,7 @@ class EventHub {
   [[nodiscard]] bool wanted(const std::string& task);
   [[nodiscard]] bool deltas_wanted(const std::string& task);
   void publish(const EventRecordPtr& record);
+  void hand_over();  // what was published, to every subscriber
 
  private:
   void drop_abandoned();

@@ -176,6 +176,8 @@ void TaskRunner::publish(const std::vector<EventBody>& events, const std::vector
   for (std::size_t i = 0; i < events.size(); ++i) {
     engine_.hub().publish(make_record(task_.id, Event{first + i, at, events[i]}, entries[i]));
   }
+  // Whoever waits for the input finds its events when it returns.
+  engine_.hub().hand_over();
 }
 
 // The store refused: what is in memory may be ahead of the journal, so it is given up. The journal is the task.

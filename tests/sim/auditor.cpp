@@ -80,20 +80,20 @@ void Auditor::check(Chronicle& chronicle, const Task& before, const Event& event
       if (call.state != CallState::done) violate(fmt::format("{} while call {} has no result", at(), call.id));
     }
     Chronicle::Request& request = chronicle.request;
-    if (request.turn != requested->turn) chronicle.interruptions = 0;
-    const std::int64_t attempts_max = task.config.limits.retries_max + 1 + chronicle.interruptions;
-    if (requested->attempt > attempts_max) violate(fmt::format("{}: attempt {} of {}", at(), requested->attempt, attempts_max));
+    const bool next_turn = requested->turn == before.turn + 1 && requested->attempt == 1;
+    const bool next_attempt = requested->turn == before.turn && requested->attempt == before.attempt + 1;
+    if (!next_turn && !next_attempt) violate(fmt::format("{}: attempt {} of turn {} is out of order", at(), requested->attempt, requested->turn));
+    if (next_turn) chronicle.failures = 0;
+    if (chronicle.failures > task.config.limits.retries_max) violate(fmt::format("{} after {} failures", at(), chronicle.failures));
     const int announced = request.digest == requested->digest ? request.announced : 0;
     const int sent = request.digest == requested->digest ? request.sent : 0;
     request = {requested->digest, requested->turn, announced + 1, sent, requested->reserved_usd};
     announced_[requested->digest] = task.id;
     ++chronicle.requests;
   } else if (const auto* failed = std::get_if<event::ModelFailed>(&event.body)) {
-    if (failed->error == ModelErrorClass::interrupted) ++chronicle.interruptions;
-  } else if (std::holds_alternative<event::TaskPaused>(event.body)) {
-    ++chronicle.interruptions;
+    if (failed->error != ModelErrorClass::interrupted) ++chronicle.failures;
   } else if (std::holds_alternative<event::TaskReopened>(event.body)) {
-    chronicle.interruptions += task.config.limits.retries_max + 1;  // they count anew
+    chronicle.failures = 0;
   } else if (const auto* finished = std::get_if<event::ModelFinished>(&event.body)) {
     if (before.phase != Phase::model) violate(at() + " without a request under way");
     for (const Block& block : finished->blocks) {

@@ -45,7 +45,7 @@ struct Chronicle {
   std::size_t sent_settled_bytes{0};
   bool cache_broken{false};          // since that one
   std::int64_t cache_offset{0};      // the least that was declared
-  std::int64_t interruptions{0};     // attempts of this turn beside the retries: after pauses, recoveries, reopenings
+  std::int64_t failures{0};          // of this turn's request, since a person last opened the task
 };
 
 class Auditor {

@@ -24,7 +24,7 @@ class RandomBrain {
     if (random_.chance(0.3)) out.blocks.push_back({AnswerBlock::Kind::reasoning, words(), ""});
     if (random_.chance(0.5)) out.blocks.push_back({AnswerBlock::Kind::text, words(), ""});
     if (setting_.calm || seen.answers > answers_max) return calm(std::move(out));
-    constexpr std::size_t habits_count = 12;
+    constexpr std::size_t habits_count = 30;
     switch (habit_of(seen.first_words, habits_count)) {
       case 0: out.blocks.push_back(call_of("read_file", R"({"path":"the/same"})")); break;
       case 1: out.blocks.push_back(call_of("execute_command", R"({"command":"the same"})")); break;
@@ -71,7 +71,7 @@ class RandomBrain {
 
   AnswerBlock call(const Seen& seen) {
     const std::string n = nonce();
-    switch (random_.below(22)) {
+    switch (random_.below(26)) {
       case 0:
       case 1:
       case 2: return call_of("read_file", fmt::format(R"({{"path":"{}"}})", n));
@@ -87,14 +87,24 @@ class RandomBrain {
       case 12: return call_of("execute_command", random_.chance(0.5) ? fmt::format(R"({{"command":"{})", n) : "[1,2]");
       case 13: return call_of(random_.chance(0.5) ? "no_such_tool" : "bad name/" + std::string(70, 'x'), "{}");
       case 14: return call_of("", "");
-      case 15: return call_of("ask_followup_question", random_.chance(0.2) ? "{}" : fmt::format(R"({{"question":"What about {}?","follow_up":[{{"text":"yes","mode":null}},{{"text":"no","mode":"ask"}}]}})", n));
+      case 15: return question(n);
       case 16: return call_of("switch_mode", fmt::format(R"({{"mode_slug":"{}","reason":"{}"}})", random_.pick(modes), n));
       case 17: return subtask(seen, n);
       case 18: return call_of("update_todo_list", fmt::format(R"({{"todos":"[x] one {}\n[-] two\n[ ] three"}})", n));
       case 19: return call_of("attempt_completion", random_.chance(0.2) ? "{}" : fmt::format(R"({{"result":"Done: {}."}})", n));
       case 20: return call_of("attempt_completion", fmt::format(R"({{"result":"Done: {}."}})", n));
-      default: return call_of("peek", R"({"what":"again"})");
+      case 21: return call_of("peek", R"({"what":"again"})");
+      case 22: return subtask(seen, n);
+      case 23: return call_of("execute_command", fmt::format(R"({{"command":"test {}"}})", n));
+      case 24: return call_of("read_file", fmt::format(R"({{"path":"more/{}"}})", n));
+      default: return question(n);
     }
+  }
+
+  AnswerBlock question(const std::string& n) {
+    if (random_.chance(0.2)) return call_of("ask_followup_question", "{}");
+    return call_of("ask_followup_question",
+                   fmt::format(R"({{"question":"What about {}?","follow_up":[{{"text":"yes","mode":null}},{{"text":"no","mode":"ask"}}]}})", n));
   }
 
   // Its first words say how deep it is: some go on until joey stops them.

@@ -42,14 +42,14 @@ TaskConfig draw_config(Random& random, const char* wire) {
   config.price_output = 15;
   config.price_cache_read = 0.3;
   config.price_cache_write = 3.75;
-  if (random.chance(0.3)) config.limits.turns_max = random.between(1, 15);
-  if (random.chance(0.2)) config.limits.tokens_max = random.between(5'000, 100'000);
-  if (random.chance(0.4)) config.limits.cost_usd_max = 0.01 * static_cast<double>(random.between(1, 50));
-  config.limits.mistakes_max = random.between(0, 4);
+  if (random.chance(0.2)) config.limits.turns_max = random.between(1, 15);
+  if (random.chance(0.1)) config.limits.tokens_max = random.between(5'000, 100'000);
+  if (random.chance(0.3)) config.limits.cost_usd_max = 0.01 * static_cast<double>(random.between(1, 50));
+  config.limits.mistakes_max = random.chance(0.5) ? 0 : random.between(1, 4);
   config.limits.repeats_max = random.between(0, 3);
-  config.limits.retries_max = random.between(0, 8);
+  config.limits.retries_max = random.chance(0.3) ? random.between(0, 2) : 8;
   for (const char* group : {"read", "edit", "command", "modes", "subtasks", "custom"}) {
-    if (random.chance(0.6)) config.policy.allow.emplace_back(group);
+    if (random.chance(0.7)) config.policy.allow.emplace_back(group);
   }
   for (const char* name : {"deploy", "execute_command", "peek", "update_todo_list"}) {
     if (random.chance(0.05)) config.policy.deny.emplace_back(name);
@@ -64,7 +64,7 @@ TaskConfig plain_config(const char* wire) {
   config.provider = config.wire = wire;
   config.model = "sim-model";
   config.output_tokens_max = 1'000;
-  config.policy.allow = {"read", "edit", "command"};
+  config.policy.allow = {"read", "edit", "command", "subtasks"};
   return config;
 }
 
@@ -88,14 +88,15 @@ World::World(WorldOptions options)
   }
   if (setting_.faults.garbage > 0) auditor_.trust_no_bill();
   requests_max_ = 1 + random_.below(4);
+  keep_waiting_ms_ = random_.chance(0.5) ? random_.between(1, 3'000) : 30'000;
   boot();
   if (is_scenario(options_)) {
     start_task(options_.words);
     become_calm();
     return;
   }
-  if (options_.steps_busy == 0) options_.steps_busy = 300 + random_.below(3'000);
-  tasks_max_ = 1 + random_.below(4);
+  if (options_.steps_busy == 0) options_.steps_busy = 300 + random_.below(5'000);
+  tasks_max_ = 1 + random_.below(6);
   start_task(fmt::format("task {}", ++words_count_));
   for (std::size_t i = random_.below(3); i > 0; --i) subscribe("");
   every(3'000, [this] { person_acts(); });
@@ -147,6 +148,7 @@ void World::boot() {
   process_ = std::make_shared<Process>([this](std::string_view place) { return strikes(place); });
   EngineOptions options;
   options.requests_max = requests_max_;
+  options.keep_waiting = milliseconds(keep_waiting_ms_);
   options.random = [this] { return random_.next(); };
   engine_ = std::make_unique<Engine>(
       scheduler_, make_faulty_store(setting_, process_, make_memory_store(scheduler_, disk_), disk_full_until_),
@@ -181,6 +183,8 @@ void World::die() {
   stop_deadline_ = 0;
   bury();
   boot();
+  // Whoever had no answer asks again.
+  if (is_scenario(options_) && auditor_.chronicles().empty()) start_task(options_.words);
 }
 
 void World::begin_stop() {
@@ -196,11 +200,17 @@ void World::continue_stop() {
     return;
   }
   stop_deadline_ = 0;
+  for (const auto& [number, what] : unanswered_) auditor_.violate(what + " had no answer when the engine stopped");
   bury();
-  if (scheduler_.timers_count() > 0) auditor_.violate("the engine has ended and left timers behind");
-  if (*exchanges_ != 0) auditor_.violate("the engine has ended and left exchanges behind");
+  check_nothing_left();
   scheduler_.forget_process();
   boot();
+}
+
+// Of an engine that came to an orderly end.
+void World::check_nothing_left() {
+  if (scheduler_.timers_count() > 0) auditor_.violate("the engine has ended and left timers behind");
+  if (*exchanges_ != 0) auditor_.violate("the engine has ended and left exchanges behind");
 }
 
 void World::bury() {
@@ -217,7 +227,7 @@ void World::bury() {
 
 bool World::strikes(std::string_view place) {
   ++places_;
-  const bool struck = is_scenario(options_) ? places_ == options_.kill_at : setting_.happens(setting_.faults.crash_effect);
+  const bool struck = is_scenario(options_) ? options_.kill_at.contains(places_) : setting_.happens(setting_.faults.crash_effect);
   if (struck) setting_.trace("killed at: {}", place);
   return struck;
 }
@@ -237,11 +247,11 @@ void World::verify_disk() {
         if (*(*entries)[i].bytes != *chronicle.entries[i]) auditor_.violate(fmt::format("{}: event {} changed on the disk", name, i + 1));
       }
     });
-    if (chronicle.task.phase != Phase::ended) continue;
     store->get_summary(name, [&, this](Result<TaskSummary> summary) {
-      const bool same = summary && summary->status == status_of(chronicle.task) && summary->cost_usd == chronicle.task.cost_usd &&
-                        summary->turns == chronicle.task.turn;
-      if (!same) auditor_.violate(name + ": the list shows an ended task otherwise");
+      const Task& task = chronicle.task;
+      if (!summary || summary->status != status_of(task)) auditor_.violate(name + ": the list shows another status");
+      if (task.phase != Phase::ended) return;
+      if (summary->cost_usd != task.cost_usd || summary->turns != task.turn) auditor_.violate(name + ": the list shows an ended task otherwise");
     });
   }
 }
@@ -308,7 +318,11 @@ void World::meddle(const std::string& name, const Chronicle& chronicle) {
   switch (random_.below(9)) {
     case 0:
     case 1:
-    case 2: return send(name, input::Say{fmt::format("say {}", ++words_count_), {}}, "says");
+    case 2: {
+      input::Say say{fmt::format("say {}", ++words_count_), {}};
+      if (random_.chance(0.2)) say.images.push_back({"image/png", "aW1hZ2U="});
+      return send(name, std::move(say), "says");
+    }
     case 3: return send(name, input::Pause{}, "pauses");
     case 4: return send(name, input::Resume{}, "resumes");
     case 5: return send(name, input::Cancel{random_.chance(0.5) ? "enough" : ""}, "cancels");
@@ -427,6 +441,17 @@ bool World::everything_ended() const {
   return std::all_of(all.begin(), all.end(), [](const auto& one) { return one.second.task.phase == Phase::ended; });
 }
 
+// Nobody works on a task that has ended.
+void World::check_leases() {
+  InlineScheduler now;
+  const auto store = make_memory_store(now, disk_);
+  for (const auto& [name, chronicle] : auditor_.chronicles()) {
+    store->acquire_lease(name, [&, this](Status status) {
+      if (!status) auditor_.violate(name + ": has ended, and its lease is held");
+    });
+  }
+}
+
 void World::check_end() {
   for (const auto& [name, chronicle] : auditor_.chronicles()) {
     ++last_input_;
@@ -454,10 +479,10 @@ void World::check_end() {
       }
     }
   }
+  check_leases();
   engine_->stop();
   bury();
-  if (scheduler_.timers_count() > 0) auditor_.violate("the engine has ended and left timers behind");
-  if (*exchanges_ != 0) auditor_.violate("the engine has ended and left exchanges behind");
+  check_nothing_left();
   boot();
 }
 

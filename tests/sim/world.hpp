@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,10 +25,10 @@ struct WorldOptions {
   bool verbose{false};
 
   // A plain scenario instead: one task with these words, a person who allows everything at once, no other faults, and
-  // the process killed at the place number `kill_at` (0: never), counted from 1.
+  // the process killed at these places, counted from 1.
   std::string words{};
   std::function<Brain(Setting&)> make_brain{};
-  std::uint64_t kill_at{0};
+  std::set<std::uint64_t> kill_at{};
 };
 
 class World {
@@ -77,6 +78,8 @@ class World {
 
   void become_calm();
   [[nodiscard]] bool everything_ended() const;
+  void check_leases();
+  void check_nothing_left();
   void check_end();
 
   WorldOptions options_;
@@ -103,6 +106,7 @@ class World {
   std::uint64_t words_count_{0};
   std::size_t tasks_max_{0};
   std::size_t requests_max_{0};
+  std::int64_t keep_waiting_ms_{0};
   std::uint64_t places_{0};
   std::uint64_t steps_{0};
   Timestamp calm_since_{0};

@@ -539,7 +539,7 @@ TEST_CASE("the log stays bounded while appends never pause, and is given back wh
     const SqliteOptions options{.path = path, .durability = durability, .wal_size = 1U << 20, .idle_checkpoint = 50ms};
     const auto store = open(scheduler, options);
     constexpr std::size_t streams_count = 100;
-    const std::size_t appends_count = durability == Durability::process ? 100'000 : 20'000;
+    const std::size_t appends_count = durability == Durability::process ? 100'000 : 10'000;
     std::vector<Seq> heads(streams_count);
     std::size_t handed_in = 0;
     std::size_t done = 0;
