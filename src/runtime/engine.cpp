@@ -215,6 +215,9 @@ void Engine::stop() {
   auto runners = std::move(runners_);
   runners_.clear();
   runners.clear();
+  for (auto& [id, waiting] : std::exchange(loading_, {})) {
+    for (auto& done : waiting) done(closed());
+  }
 }
 
 std::shared_ptr<TaskRunner> Engine::find(const std::string& id) const {
