@@ -156,7 +156,7 @@ Chronicle* Auditor::requested(const Seen& seen, std::string_view body) {
   if (stopped_) return problem("was sent after the engine stopped");
   if (request.digest != digest) return problem("was sent that is not the last one announced");
   if (++request.sent > request.announced) return problem("was sent more often than announced");
-  if (chronicle.task.phase == Phase::ended) return problem("was sent after the end");
+  if (chronicle.task.phase == Phase::ended && !appending(announced->second)) return problem("was sent after the end");
 
   const std::string_view before = chronicle.sent_body;
   const std::size_t same = common_prefix(before, body);

@@ -1,5 +1,6 @@
 #include "sim/disk.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace joey::sim {
@@ -24,10 +25,10 @@ class FaultyStore final : public Store {
       if (setting_.sabotage == Sabotage::failed_but_kept) forward(std::move(append), [](Result<Seq>) {});
       return later([done = std::move(done)] { done(failure(ErrorCode::io, "the disk is full")); });
     }
-    if (setting_.sabotage == Sabotage::early_ack || setting_.sabotage == Sabotage::lost_append) {
+    if (sabotaged(append)) {
       const Seq seq = append.expected + append.entries.size();
       after(milliseconds(0), [done = std::move(done), seq] { done(seq); });
-      if (setting_.sabotage == Sabotage::lost_append) return;
+      if (setting_.sabotage == Sabotage::lost_words) return;
       return after(milliseconds(50), [this, append = std::make_shared<Append>(std::move(append))] { forward(std::move(*append), [](Result<Seq>) {}); });
     }
     if (setting_.happens(setting_.faults.append_late)) {
@@ -53,6 +54,19 @@ class FaultyStore final : public Store {
   void release_lease(const std::string& stream) override { inner_->release_lease(stream); }
 
  private:
+  // Whether this append is acknowledged before its time.
+  [[nodiscard]] bool sabotaged(const Append& append) const {
+    const auto holds = [&](std::string_view text) {
+      return std::any_of(append.entries.begin(), append.entries.end(), [&](const EntryBytes& entry) { return entry->find(text) != entry->npos; });
+    };
+    switch (setting_.sabotage) {
+      case Sabotage::early_tool: return holds("\"tool.started\"");
+      case Sabotage::early_request: return holds("\"model.requested\"");
+      case Sabotage::lost_words: return holds("\"text\":\"say ");
+      default: return false;
+    }
+  }
+
   void forward(Append append, Completion<Seq> done) {
     if (!process_->survives("append")) return;
     const std::string stream = append.stream;

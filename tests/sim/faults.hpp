@@ -58,8 +58,9 @@ struct Faults {
 // Deliberate defects, to prove that the checkers see them.
 enum class Sabotage : std::uint8_t {
   none,
-  early_ack,         // the store says durable before it is
-  lost_append,       // the store says durable and forgets
+  early_tool,        // the store says that a tool's start is durable before it is
+  early_request,     // likewise of a request
+  lost_words,        // the store says that the person's words are durable and forgets them
   failed_but_kept,   // the store says failed and keeps
   tool_twice,        // a tool has its effect twice
   other_arguments,   // a tool gets other arguments than were approved
