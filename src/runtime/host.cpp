@@ -70,7 +70,12 @@ Status Host::open() {
     if (!opened) return tl::unexpected(std::move(opened.error()));
     store = *std::move(opened);
   }
-  auto transport = options_.make_transport ? options_.make_transport(postbox_) : make_curl_transport(loop_.handle(), loop_);
+  // Otherwise requests that may be under way wait once more, inside libcurl, which searches its whole line for each.
+  CurlOptions curl;
+  curl.host_connections_max = std::max(curl.host_connections_max, options_.requests_max);
+  curl.connections_max = std::max(curl.connections_max, options_.requests_max);
+  auto transport =
+      options_.make_transport ? options_.make_transport(postbox_) : make_curl_transport(loop_.handle(), loop_, std::move(curl));
   EngineOptions engine_options;
   engine_options.requests_max = options_.requests_max;
   engine_options.random = random_bits;
