@@ -22,11 +22,13 @@ struct Case {
   const char* name;
   bool in_memory;
   joey::Durability durability;
+  std::uint32_t requests_max;  // 0: the engine's default, which tasks wait in line for
 };
 constexpr Case cases[] = {
-    {"memory", true, joey::Durability::process},
-    {"process", false, joey::Durability::process},
-    {"full", false, joey::Durability::full},
+    {"memory", true, joey::Durability::process, 0},
+    {"process", false, joey::Durability::process, 0},
+    {"full", false, joey::Durability::full, 0},
+    {"process_all_requests", false, joey::Durability::process, tasks},
 };
 
 Result run_bare(const bench::Scratch& scratch, const std::string& workspace) {
@@ -55,7 +57,7 @@ int run_case(const Case& c) {
   const bench::ScriptedModel model(scratch, bench::reading_script(turns), false);
   const bench::Nanoseconds began = bench::wall_now();
   const bench::Nanoseconds cpu_began = bench::process_cpu_now();
-  joey::EngineOptions engine_options{.durability = c.durability, .requests_max = tasks};
+  joey::EngineOptions engine_options{.durability = c.durability, .requests_max = c.requests_max};
   if (!c.in_memory) engine_options.database = scratch.path("journal.db");
   joey::Engine engine(engine_options);
   joey::Subscription events(engine, {.deltas = false});
@@ -109,7 +111,7 @@ int main(int count, char** arguments) {
     const std::string name = std::string("concurrent.") + c.name;
     char detail[80];
     std::snprintf(detail, sizeof detail, "%.1f times the bare client's", one.wall_s / bare.wall_s);
-    report.line(name + ".wall", one.wall_s, "s", detail);
+    report.line(name + ".wall", one.wall_s, "s", c.requests_max == 0 ? detail : "every task's request may be under way");
     report.line(name + ".cpu", one.cpu_s, "s", "of joey's process, all threads");
     report.line(name + ".peak", one.peak_mb, "MB");
   }
