@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/json.hpp"
@@ -33,7 +35,9 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
     return failure(ErrorCode::invalid_argument,
                    "options: struct_size is wrong, or a field of a newer version is set: start from JOEY_SESSION_OPTIONS_INIT");
   }
-  if (options.cost_usd_max < 0) return failure(ErrorCode::invalid_argument, "options: cost_usd_max is negative");
+  if (!std::isfinite(options.cost_usd_max) || options.cost_usd_max < 0) {
+    return failure(ErrorCode::invalid_argument, "options: cost_usd_max is negative or no number");
+  }
   SessionRequest out;
   out.workspace = text_or(options.workspace, "");
   out.mode = text_or(options.mode, "code");
@@ -44,7 +48,8 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   out.instructions = text_or(options.instructions, "");
   out.policy = {split_list(options.allow), split_list(options.deny)};
   out.limits.turns_max = options.turns_max;
-  out.limits.tokens_max = static_cast<std::int64_t>(options.tokens_max);
+  constexpr std::uint64_t tokens_max = std::numeric_limits<std::int64_t>::max();
+  out.limits.tokens_max = static_cast<std::int64_t>(std::min(options.tokens_max, tokens_max));
   out.limits.cost_usd_max = options.cost_usd_max;
   out.limits.mistakes_max = options.mistakes_max > 0 ? options.mistakes_max : 5;
   out.limits.repeats_max = options.repeats_max > 0 ? options.repeats_max : 3;
@@ -116,9 +121,12 @@ joey_status joey_session_add_tool(joey_session* session, const joey_tool_vtable*
     spec.parameters = minified_json_object(spec.parameters);
     if (spec.parameters.empty()) return invalid(fmt::format("tool \"{}\": its parameters are not a JSON object", spec.name));
     auto tool = make_host_tool(std::move(spec), vtable, user, session->host->postbox());
-    const Status added = session->host->wait<void>([s = session->session, tool](Engine&, Completion<void> done) {
-      done(s->add_tool(tool));
-    });
+    // Moved along, so that a tool that is refused is gone, its `destroy` called, before this returns.
+    const Status added = session->host->wait<void>(
+        [s = session->session, tool = std::move(tool)](Engine&, Completion<void> done) mutable {
+          Status status = s->add_tool(std::move(tool));
+          done(std::move(status));
+        });
     return added ? JOEY_OK : fail(added.error());
   });
 }

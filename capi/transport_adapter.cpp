@@ -114,7 +114,10 @@ void joey_http_end(joey_http_exchange* exchange, joey_status status, const char*
     if (exchange == nullptr || exchange->ended.exchange(true)) return;
     const auto self = std::move(exchange->self);
     Status end;
-    if (status != JOEY_OK) end = failure(static_cast<ErrorCode>(status), std::string(view_or_empty(message, message_size)));
+    if (status != JOEY_OK) {
+      const std::string_view why = view_or_empty(message, message_size);
+      end = failure(static_cast<ErrorCode>(status), why.empty() ? "the host's transport failed and did not say why" : std::string(why));
+    }
     Postbox& postbox = *self->postbox;
     postbox.post([self, end = std::move(end)] {
       if (self->sink != nullptr) std::exchange(self->sink, nullptr)->on_end(end);

@@ -382,8 +382,8 @@ JOEY_API joey_status joey_engine_read_events(joey_engine *engine, const char *ta
  * Rebuilds every provider request of a task from its journal and compares digests. Sends nothing.
  *
  * @param out_json  {"task","requests":n,"matched":n,"mismatched":[{"seq","turn","attempt","expected","actual"}...]}
- * @return JOEY_OK also when some do not match; JOEY_ERR_NOT_FOUND; JOEY_ERR_CORRUPT; JOEY_ERR_UNSUPPORTED when the
- *         task's provider is none of this library's.
+ * @return JOEY_OK also when some do not match; JOEY_ERR_NOT_FOUND; JOEY_ERR_CORRUPT; JOEY_ERR_UNSUPPORTED when a
+ *         newer version of this library ran the task.
  * Waits. Since: 1.0.
  */
 JOEY_API joey_status joey_engine_replay(joey_engine *engine, const char *task, size_t task_size, joey_text **out_json);

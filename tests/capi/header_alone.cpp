@@ -1,0 +1,2 @@
+// joey.h is all that a C++ program includes, with the C program's text.
+#include "header_alone.c"
