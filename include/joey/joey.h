@@ -411,6 +411,9 @@ JOEY_API joey_status joey_engine_replay(joey_engine *engine, const char *task, s
 #define JOEY_EVENT_TASK_RESUMED 18
 #define JOEY_EVENT_TASK_ENDED 19
 #define JOEY_EVENT_TASK_REOPENED 20
+#define JOEY_EVENT_ENVIRONMENT_NOTED 21 /**< What the model is told of its surroundings: `text`. */
+#define JOEY_EVENT_CHECKPOINT_TAKEN 22  /**< The workspace before the call `call`: `name` is the checkpoint; "" when it could
+                                             not be taken, and `text` says why. */
 #define JOEY_EVENT_DELTA_TEXT 100           /**< A piece of the model's answer: `text`. */
 #define JOEY_EVENT_DELTA_REASONING 101      /**< A piece of its reasoning: `text`. */
 #define JOEY_EVENT_DELTA_TOOL_ARGUMENTS 102 /**< A piece of a call's arguments: `name` is the tool, `text` the JSON. */

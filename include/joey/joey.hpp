@@ -129,6 +129,8 @@ enum class EventKind : std::int32_t {
   task_resumed = JOEY_EVENT_TASK_RESUMED,
   task_ended = JOEY_EVENT_TASK_ENDED,
   task_reopened = JOEY_EVENT_TASK_REOPENED,
+  environment_noted = JOEY_EVENT_ENVIRONMENT_NOTED,
+  checkpoint_taken = JOEY_EVENT_CHECKPOINT_TAKEN,
   delta_text = JOEY_EVENT_DELTA_TEXT,
   delta_reasoning = JOEY_EVENT_DELTA_REASONING,
   delta_tool_arguments = JOEY_EVENT_DELTA_TOOL_ARGUMENTS,

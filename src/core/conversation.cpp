@@ -7,8 +7,11 @@ namespace joey {
 
 void Conversation::apply(const EventBody& event, MessageSink& sink) {
   if (const auto* said = std::get_if<event::UserMessage>(&event)) {
-    if (!said->text.empty()) said_.emplace_back(Text{said->text});
+    const std::string& text = said->for_model.empty() ? said->text : said->for_model;
+    if (!text.empty()) said_.emplace_back(Text{text});
     for (const Image& image : said->images) said_.emplace_back(image);
+  } else if (const auto* noted = std::get_if<event::EnvironmentNoted>(&event)) {
+    if (!noted->text.empty()) said_.emplace_back(Text{noted->text});
   } else if (const auto* done = std::get_if<event::ToolFinished>(&event)) {
     results_.push_back({done->call, done->status != ToolStatus::ok, done->text, done->images});
   } else if (std::holds_alternative<event::ModelRequested>(event)) {

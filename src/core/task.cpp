@@ -132,12 +132,17 @@ struct Applier {
     task.prompt = e;
   }
   void operator()(const event::UserMessage& e) {
-    task.new_bytes += frame_bytes_estimate + static_cast<std::int64_t>(e.text.size()) +
+    const std::string& read = e.for_model.empty() ? e.text : e.for_model;
+    task.new_bytes += frame_bytes_estimate + static_cast<std::int64_t>(read.size()) +
                       image_bytes_estimate * static_cast<std::int64_t>(e.images.size());
     if (e.by != Actor::person) return;
     task.news = true;
     if (task.title.empty()) task.title = first_line(e.text);
   }
+  void operator()(const event::EnvironmentNoted& e) {
+    task.new_bytes += frame_bytes_estimate + static_cast<std::int64_t>(e.text.size());
+  }
+  void operator()(const event::CheckpointTaken&) {}
   void operator()(const event::ModeChanged& e) { task.mode = e.mode; }
   void operator()(const event::ModelRequested& e) {
     task.mistakes = mistakes_after(task);
@@ -277,7 +282,7 @@ class Decider {
     if (find_mode(around_.modes, in.config.mode) == nullptr) return unknown_mode(in.config.mode);
     emit(event::TaskCreated{in.session, in.parent, in.parent_call, in.config});
     if (!in.todos.empty()) emit(event::TodosUpdated{in.todos});
-    emit(event::UserMessage{in.text, in.images, Actor::person});
+    emit(event::UserMessage{in.text, in.images, Actor::person, in.for_model});
     if (!in.prompt.mode.empty()) emit(in.prompt);
     go_on();
     return {};
@@ -286,10 +291,11 @@ class Decider {
   Status on(const input::Say& in) {
     if (trim(in.text).empty() && in.images.empty()) return failure(ErrorCode::invalid_argument, "the message is empty");
     for (const CallProgress& call : task().calls) {
-      if (call.state == CallState::questioning) return answer({call.id, in.text, ""}, in.images);
+      if (call.state != CallState::questioning) continue;
+      return answer({call.id, in.for_model.empty() ? in.text : in.for_model, ""}, in.images);
     }
     if (task().phase == Phase::ended) emit(event::TaskReopened{});
-    emit(event::UserMessage{in.text, in.images, Actor::person});
+    emit(event::UserMessage{in.text, in.images, Actor::person, in.for_model});
     go_on();
     return {};
   }
@@ -440,6 +446,12 @@ class Decider {
     }
     emit(event::ToolFinished{call.id, call.name, status, std::move(text), in.outcome.images, in.outcome.path});
     go_on();
+    return {};
+  }
+
+  Status on(const input::CheckpointTaken& in) {
+    if (!find_call(in.call, CallState::running)) return no_such_call(in.call, "is running");
+    emit(event::CheckpointTaken{in.call, in.checkpoint, in.message});
     return {};
   }
 
@@ -672,6 +684,8 @@ class Decider {
     if (auto stop = limit_reached(again)) return end(stop->first, stop->second);
     if (task().prompt.mode != task().mode) return carry_out(effect::PreparePrompt{task().mode});
     if (task().turn > 0 && !task().answered && !again) break_cache("message");
+    // Last of all, since it changes most: what stands before it stays the same from request to request.
+    if (!again && !around_.news.empty()) emit(event::EnvironmentNoted{std::string(around_.news)});
     const std::int64_t turn = again ? task().turn : task().turn + 1;
     const std::int64_t attempt = again ? task().attempt + 1 : 1;
     emit(event::ModelRequested{turn, attempt, {}, 0, worst_cost()});

@@ -35,6 +35,7 @@ struct Start {
   std::vector<Image> images;
   std::vector<Todo> todos;
   event::PromptSet prompt;  // for config.mode
+  std::string for_model{};    // event::UserMessage::for_model
 };
 
 // A person or the host says something. It answers a question that waits, starts a task that had ended again, and
@@ -42,6 +43,7 @@ struct Start {
 struct Say {
   std::string text;
   std::vector<Image> images;
+  std::string for_model{};  // event::UserMessage::for_model
 };
 
 // The decision on a call that waits for approval.
@@ -90,6 +92,13 @@ struct ToolDone {
   bool cancelled{false};
 };
 
+// A checkpoint was taken before the running call begins, or could not be.
+struct CheckpointTaken {
+  std::string call;
+  std::string checkpoint;
+  std::string message;
+};
+
 struct SubtaskDone {
   std::string call;
   std::string child;
@@ -108,7 +117,7 @@ struct Recovered {};
 
 using Input = std::variant<input::Start, input::Say, input::Decide, input::Answer, input::SetMode, input::Pause,
                            input::Resume, input::Cancel, input::PromptReady, input::ModelDone, input::ModelFailed,
-                           input::ToolDone, input::SubtaskDone, input::Timer, input::Recovered>;
+                           input::ToolDone, input::CheckpointTaken, input::SubtaskDone, input::Timer, input::Recovered>;
 
 // ---- Effects: what a task asks of the runtime. Each is answered by the input its comment names. ----------------------
 
@@ -236,6 +245,7 @@ struct Task {
 struct Surroundings {
   std::span<const Mode> modes;
   std::span<const ToolSpec> tools;  // every tool the session has, control tools included
+  std::string_view news{};          // what the next request should say of the surroundings; may be empty
 };
 
 struct Decision {

@@ -97,6 +97,17 @@ void fields(T& x, V&& visit) {
   visit("text", x.text);
   visit("images", x.images);
   visit("by", x.by);
+  visit("for_model", x.for_model);
+}
+template <AnyOf<event::EnvironmentNoted> T, class V>
+void fields(T& x, V&& visit) {
+  visit("text", x.text);
+}
+template <AnyOf<event::CheckpointTaken> T, class V>
+void fields(T& x, V&& visit) {
+  visit("call", x.call);
+  visit("checkpoint", x.checkpoint);
+  visit("message", x.message);
 }
 template <AnyOf<event::ModeChanged> T, class V>
 void fields(T& x, V&& visit) {

@@ -81,10 +81,19 @@ struct PromptSet {
 // Text for the model from outside. It reaches the model with the next request.
 struct UserMessage {
   static constexpr std::string_view type = "user.message";
-  std::string text;
+  std::string text;  // as it was written
   std::vector<Image> images;
   Actor by{Actor::person};  // engine: a reminder of joey's own
+  std::string for_model{};    // what the model reads instead, its mentions and commands expanded; empty: `text`
   bool operator==(const UserMessage&) const = default;
+};
+
+// What the model should know of its surroundings that nobody said: files, the time, news of commands. It reaches the
+// model with the next request, after everything else.
+struct EnvironmentNoted {
+  static constexpr std::string_view type = "environment.noted";
+  std::string text;
+  bool operator==(const EnvironmentNoted&) const = default;
 };
 
 struct ModeChanged {
@@ -168,6 +177,15 @@ struct ToolStarted {
   bool operator==(const ToolStarted&) const = default;
 };
 
+// The workspace as it was before a call that may change it: the call has not begun yet.
+struct CheckpointTaken {
+  static constexpr std::string_view type = "checkpoint.taken";
+  std::string call;
+  std::string checkpoint;  // its id; empty: it could not be taken, and `message` says why
+  std::string message;
+  bool operator==(const CheckpointTaken&) const = default;
+};
+
 struct ToolFinished {
   static constexpr std::string_view type = "tool.finished";
   std::string call;
@@ -246,7 +264,7 @@ using EventBody =
                  event::ModelFailed, event::ModelFinished, event::ApprovalRequested, event::Approval,
                  event::QuestionAsked, event::ToolStarted, event::ToolFinished, event::TodosUpdated,
                  event::SubtaskStarted, event::SubtaskFinished, event::CacheBroken, event::TaskPaused,
-                 event::TaskResumed, event::TaskEnded, event::TaskReopened>;
+                 event::TaskResumed, event::TaskEnded, event::TaskReopened, event::EnvironmentNoted, event::CheckpointTaken>;
 
 struct Event {
   std::uint64_t seq{0};

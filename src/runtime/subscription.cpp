@@ -76,6 +76,12 @@ struct Reader {
     record.text = e.reason == ExitReason::completed ? e.result : e.message;
   }
   void operator()(const event::TaskReopened&) const {}
+  void operator()(const event::EnvironmentNoted& e) const { record.text = e.text; }
+  void operator()(const event::CheckpointTaken& e) const {
+    record.call = e.call;
+    record.name = e.checkpoint;
+    record.text = e.message;
+  }
 };
 
 }  // namespace

@@ -46,6 +46,8 @@ static_assert(JOEY_EVENT_TASK_PAUSED == 17);
 static_assert(JOEY_EVENT_TASK_RESUMED == 18);
 static_assert(JOEY_EVENT_TASK_ENDED == 19);
 static_assert(JOEY_EVENT_TASK_REOPENED == 20);
+static_assert(JOEY_EVENT_ENVIRONMENT_NOTED == 21);
+static_assert(JOEY_EVENT_CHECKPOINT_TAKEN == 22);
 static_assert(JOEY_EVENT_DELTA_TEXT == 100);
 static_assert(JOEY_EVENT_DELTA_REASONING == 101);
 static_assert(JOEY_EVENT_DELTA_TOOL_ARGUMENTS == 102);

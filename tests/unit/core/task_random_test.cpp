@@ -245,7 +245,7 @@ class Life {
 std::string id_of(Random& random) { return fmt::format("c0000{}00{}", random.between(1, 2), random.between(0, 2)); }
 
 EventBody any_event(Random& random) {
-  switch (random.below(20)) {
+  switch (random.below(22)) {
     case 0: {
       event::TaskCreated created;
       created.config.mode = "code";
@@ -277,6 +277,8 @@ EventBody any_event(Random& random) {
     case 16: return event::TaskPaused{};
     case 17: return event::TaskResumed{};
     case 18: return event::TaskEnded{static_cast<ExitReason>(random.below(8)), "", ""};
+    case 19: return event::EnvironmentNoted{random.chance(0.2) ? "" : "noon"};
+    case 20: return event::CheckpointTaken{id_of(random), "id", ""};
     default: return event::TaskReopened{};
   }
 }

@@ -159,6 +159,7 @@ input::Start start(Words& words) {
   in.text = words.next();
   in.images = words.images();
   in.parent = words.text("parent");
+  in.for_model = words.text("for_model");
   in.todos = parse_checklist(words.text("todos"));
   TaskConfig& config = in.config;
   config.workspace = "/work";
@@ -195,7 +196,7 @@ Input Stage::parse(const std::vector<std::string>& tokens) const {
   if (verb == "start") return finished(start(words));
   if (verb == "say") {
     std::string text = words.next();
-    return finished(input::Say{std::move(text), words.images()});
+    return finished(input::Say{std::move(text), words.images(), words.text("for_model")});
   }
   if (verb == "allow" || verb == "deny") {
     std::string call = words.next();
@@ -241,6 +242,10 @@ Input Stage::parse(const std::vector<std::string>& tokens) const {
     in.outcome.images = words.images();
     in.outcome.path = words.text("path");
     return finished(std::move(in));
+  }
+  if (verb == "checkpoint_taken") {
+    std::string call = words.next();
+    return finished(input::CheckpointTaken{std::move(call), words.next_or(""), words.text("message")});
   }
   if (verb == "subtask_done") {
     input::SubtaskDone in;
@@ -295,7 +300,8 @@ struct Describe {
   }
   std::string operator()(const event::PromptSet& e) const { return e.mode; }
   std::string operator()(const event::UserMessage& e) const {
-    return fmt::format("{}{}{}", in_quotes(e.text), images_of(e.images), e.by == Actor::engine ? " by=engine" : "");
+    return fmt::format("{}{}{}{}", in_quotes(e.text), images_of(e.images), optionally("for_model", e.for_model),
+                       e.by == Actor::engine ? " by=engine" : "");
   }
   std::string operator()(const event::ModeChanged& e) const {
     return fmt::format("{} by={}{}", e.mode, name_of(e.by), e.reason.empty() ? "" : " " + in_quotes(e.reason));
@@ -352,6 +358,10 @@ struct Describe {
     return fmt::format("{} {}", name_of(e.reason), in_quotes(e.reason == ExitReason::completed ? e.result : e.message));
   }
   std::string operator()(const event::TaskReopened&) const { return {}; }
+  std::string operator()(const event::EnvironmentNoted& e) const { return in_quotes(e.text); }
+  std::string operator()(const event::CheckpointTaken& e) const {
+    return fmt::format("{} {}{}", e.call, e.checkpoint.empty() ? "none" : e.checkpoint, optionally("message", e.message));
+  }
 
   std::string operator()(const effect::CallModel& e) const { return fmt::format("call_model {} {}", e.turn, e.attempt); }
   std::string operator()(const effect::RunTool& e) const {
@@ -412,9 +422,15 @@ std::vector<std::string> Stage::play(std::string_view line) {
     now_ += std::stoll(tokens.at(1));
     return {};
   }
+  if (tokens[0] == "news") {
+    news_ = unquoted(tokens.at(1));
+    return {};
+  }
   const Input input = parse(tokens);
-  const auto decision = decide(task_, input, now_, surroundings());
-  const auto again = decide(task_, input, now_, surroundings());
+  Surroundings around = surroundings();
+  around.news = news_;
+  const auto decision = decide(task_, input, now_, around);
+  const auto again = decide(task_, input, now_, around);
   if (!decision) {
     if (again || again.error() != decision.error()) breaks("the same input is refused differently");
     return {fmt::format("< refused {}: {}", decision.error().code == ErrorCode::conflict           ? "conflict"
@@ -428,7 +444,10 @@ std::vector<std::string> Stage::play(std::string_view line) {
   check(task_, *decision);
 
   std::vector<std::string> lines;
-  for (const EventBody& event : decision->events) lines.push_back("< " + describe(event, now_));
+  for (const EventBody& event : decision->events) {
+    if (std::holds_alternative<event::EnvironmentNoted>(event)) news_.clear();
+    lines.push_back("< " + describe(event, now_));
+  }
   for (const Effect& effect : decision->effects) lines.push_back("< " + describe(effect, now_));
   task_ = decision->after;
   if (status_ != status_of(task_)) {

@@ -41,6 +41,7 @@ class Stage {
     return task;
   }();
   Timestamp now_{1'000'000};
+  std::string news_;  // of the surroundings
   std::string status_{"running"};
   Conversation conversation_;
   Dialogue dialogue_;

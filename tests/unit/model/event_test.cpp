@@ -14,7 +14,7 @@ std::vector<EventBody> samples() {
   return {
       event::TaskCreated{"s", "p", "c", config},
       event::PromptSet{"code", "d1", "d2"},
-      event::UserMessage{"hi \"there\"\n", {{"image/png", "AAAA"}}, Actor::engine},
+      event::UserMessage{"hi \"there\"\n", {{"image/png", "AAAA"}}, Actor::engine, "hi to the model"},
       event::ModeChanged{"ask", Actor::model, "why"},
       event::ModelRequested{1, 2, "d", 99, 0.25},
       event::ModelFailed{1, 2, ModelErrorClass::rate, "slow down", 429, 12345},
@@ -35,6 +35,8 @@ std::vector<EventBody> samples() {
       event::TaskResumed{},
       event::TaskEnded{ExitReason::failed, "r", "m"},
       event::TaskReopened{},
+      event::EnvironmentNoted{"noon"},
+      event::CheckpointTaken{"c", "id", "m"},
   };
 }
 
