@@ -56,6 +56,48 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   out.limits.retries_max = options.retries_max > 0 ? options.retries_max : 8;
   out.output_tokens_max = options.output_tokens_max;
   if (options.idle_timeout_ms > 0) out.idle_timeout = std::chrono::milliseconds(options.idle_timeout_ms);
+  out.home = text_or(options.home, "");
+  out.checkpoints = text_or(options.checkpoints, "");
+  out.language = text_or(options.language, "");
+  out.commands.limits.time = std::chrono::milliseconds(options.command_timeout_ms);
+  out.commands.unlimited = split_list(options.commands_unlimited);
+  out.project_options.agent_rules = (options.flags & JOEY_SESSION_NO_AGENT_RULES) == 0;
+  out.project_options.subfolder_rules = (options.flags & JOEY_SESSION_SUBFOLDER_RULES) != 0;
+  return out;
+}
+
+// Asks something of a session on the loop thread, whose it is; in a callback at once.
+template <class T, class Ask>
+Result<T> ask_session(const joey_session& session, Ask ask) {
+  if (session.host->on_loop_thread()) return ask(*session.session);
+  return session.host->wait<T>([&](Engine&, Completion<T> done) { done(ask(*session.session)); });
+}
+
+std::string project_json(const Project& project) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().key("modes").begin_array();
+  for (const Mode& mode : project.modes) {
+    json.begin_object().field("slug", mode.slug).field("name", mode.name).field("description", mode.description);
+    json.field("when_to_use", mode.when_to_use).field("origin", origin_name(mode.origin)).key("groups").begin_array();
+    for (const ToolGroup group : mode.groups) json.value(policy_group("", group));
+    json.end_array().end_object();
+  }
+  json.end_array().key("commands").begin_array();
+  for (const SlashCommand& command : project.commands) {
+    json.begin_object().field("name", command.name).field("description", command.description);
+    json.field("argument_hint", command.argument_hint).field("mode", command.mode);
+    json.field("origin", origin_name(command.origin)).end_object();
+  }
+  json.end_array().key("skills").begin_array();
+  for (const Skill& skill : project.skills) {
+    json.begin_object().field("name", skill.name).field("description", skill.description).key("modes").begin_array();
+    for (const std::string& mode : skill.modes) json.value(mode);
+    json.end_array().field("origin", origin_name(skill.origin)).end_object();
+  }
+  json.end_array().key("warnings").begin_array();
+  for (const std::string& warning : project.warnings) json.value(warning);
+  json.end_array().end_object();
   return out;
 }
 
@@ -135,12 +177,15 @@ joey_status joey_session_tools(const joey_session* session, const char* mode, si
   return guarded([&]() -> joey_status {
     clear(out_json);
     if (session == nullptr || out_json == nullptr) return invalid("session or out_json is NULL");
-    std::vector<ToolSpec> tools = session->session->specs();
-    if (const std::string_view slug = view(mode, mode_size); !slug.empty()) {
-      const Mode* found = find_mode(builtin_modes(), slug);
-      if (found == nullptr) return invalid(fmt::format("there is no mode \"{}\"", slug));
-      tools = tools_of_mode(*found, tools);
-    }
+    const std::string_view slug = view(mode, mode_size);
+    const auto read = ask_session<std::vector<ToolSpec>>(*session, [slug](Session& s) -> Result<std::vector<ToolSpec>> {
+      if (slug.empty()) return s.specs();
+      const Mode* found = find_mode(s.modes(), slug);
+      if (found == nullptr) return failure(ErrorCode::invalid_argument, fmt::format("there is no mode \"{}\"", slug));
+      return tools_of_mode(*found, s.specs());
+    });
+    if (!read) return fail(read.error());
+    const std::vector<ToolSpec>& tools = *read;
     std::string out;
     JsonWriter json(out);
     json.begin_array();
@@ -170,5 +215,29 @@ joey_status joey_session_run_tool(joey_session* session, const char* name, size_
     if (!outcome) return fail(outcome.error());
     *out_json = make_text(outcome_json(*outcome));
     return JOEY_OK;
+  });
+}
+
+joey_status joey_session_project(const joey_session* session, joey_text** out_json) {
+  return guarded([&]() -> joey_status {
+    clear(out_json);
+    if (session == nullptr || out_json == nullptr) return invalid("session or out_json is NULL");
+    const auto project = ask_session<std::shared_ptr<const Project>>(
+        *session, [](Session& s) -> Result<std::shared_ptr<const Project>> { return s.project(); });
+    if (!project) return fail(project.error());
+    *out_json = make_text(project_json(**project));
+    return JOEY_OK;
+  });
+}
+
+joey_status joey_session_set_prompt_section(joey_session* session, const char* section, size_t section_size,
+                                            const char* text, size_t text_size) {
+  return guarded([&]() -> joey_status {
+    if (session == nullptr) return invalid("session is NULL");
+    const Status set = ask_session<void>(*session, [name = std::string(view(section, section_size)),
+                                                    with = std::string(view(text, text_size))](Session& s) {
+      return s.set_prompt_section(name, with);
+    });
+    return set ? JOEY_OK : fail(set.error());
   });
 }

@@ -141,14 +141,19 @@ class Follower {
   // False: nobody here can answer.
   bool handle(const Waiting& wait) {
     const bool asks_approval = wait.call.state == CallState::asking;
-    if (asks_approval && (always_.contains(wait.call.tool) ||
-                          (options_.auto_approve && auto_approves(session_, *options_.auto_approve, wait.call.tool)))) {
+    if (asks_approval && is_approved_beforehand(wait.call)) {
       approve(wait);
       return true;
     }
     if (!text_ || !terminal_.conversational()) return false;
     transcript_.hide();
     return asks_approval ? decide(wait) : answer(wait);
+  }
+
+  [[nodiscard]] bool is_approved_beforehand(const Call& call) const {
+    // What was said of a tool was not said of its changes to protected files.
+    if (always_.contains(call.tool) && call.asked_by != "protected") return true;
+    return options_.auto_approve && auto_approves(session_, *options_.auto_approve, call.tool, call.asked_by);
   }
 
   void approve(const Waiting& wait) {

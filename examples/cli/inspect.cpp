@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 
@@ -21,10 +20,6 @@ namespace {
 
 constexpr int follow_interval_ms = 150;
 
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 Tone tone_of_status(std::string_view status) {
   if (status == "completed") return Tone::green;
   if (status == "failed") return Tone::red;
@@ -33,10 +28,9 @@ Tone tone_of_status(std::string_view status) {
 
 std::string task_row(const Terminal& terminal, Object task) {
   const std::string_view status = text_of(task, "status");
-  const std::int64_t updated = number_of(task, "updated_at");
   const std::string cost = real_of(task, "cost_usd") > 0 ? cost_text(real_of(task, "cost_usd")) : "";
   std::string title = clean(one_line(text_of(task, "title")));
-  const std::string age = updated > 0 ? duration_text(std::max<std::int64_t>(0, now_ms() - updated)) : "";
+  const std::string age = age_text(number_of(task, "updated_at"));
   const std::string row = fmt::format("{:<16} {:>13} {:>6} {:>9}  ", status, age, number_of(task, "turns"), cost);
   const std::string id(text_of(task, "task"));
   if (terminal.terminal()) {

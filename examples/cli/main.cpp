@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "checkpoints.hpp"
 #include "follow.hpp"
 #include "inspect.hpp"
 #include "options.hpp"
@@ -22,6 +23,10 @@ int dispatch(const cli::Options& options) {
     case cli::Command::show: return cli::show(options);
     case cli::Command::events: return cli::events(options);
     case cli::Command::replay: return cli::replay(options);
+    case cli::Command::checkpoints: return cli::checkpoints(options);
+    case cli::Command::diff: return cli::diff(options);
+    case cli::Command::restore: return cli::restore(options);
+    case cli::Command::project: return cli::project(options);
     case cli::Command::tool: return cli::tool(options);
     case cli::Command::tools: return cli::tools(options);
   }

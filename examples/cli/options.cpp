@@ -35,8 +35,12 @@ class Parser {
     define_show(app);
     define_events(app);
     define_replay(app);
+    define_checkpoints(app);
+    define_diff(app);
+    define_restore(app);
     define_tool(app);
     define_tools(app);
+    define_project(app);
   }
 
   static std::string version() {
@@ -73,6 +77,7 @@ class Parser {
         ->check(CLI::NonNegativeNumber)
         ->group(limits_group);
     add_storage(sub);
+    add_checkpoints(sub);
     add_output(sub);
     sub.footer(std::string(environment_help) + "\n" + exit_help);
   }
@@ -95,6 +100,7 @@ class Parser {
     sub.add_option("--model", options_.model, "Must be the task's own")->type_name("NAME")->group(model_group);
     add_base_url(sub);
     add_storage(sub);
+    add_checkpoints(sub);
     add_output(sub);
     sub.footer(exit_help);
   }
@@ -130,6 +136,37 @@ class Parser {
     sub.footer("Exit code: 0 when every request matches, 1 when one does not.");
   }
 
+  void define_checkpoints(CLI::App& app) {
+    CLI::App& sub = command(app, Command::checkpoints, "checkpoints", "The checkpoints of a task: its files before each change");
+    add_task(sub);
+    add_database(sub);
+    add_output(sub);
+  }
+
+  void define_diff(CLI::App& app) {
+    CLI::App& sub = command(app, Command::diff, "diff", "What changed since a checkpoint, or between two");
+    sub.add_option("CHECKPOINT", options_.checkpoint, "As `joey checkpoints` lists them")->required();
+    sub.add_option("OTHER", options_.other_checkpoint, "Default: the files as they are");
+    add_workspace(sub);
+    add_database(sub);
+    add_output(sub);
+  }
+
+  void define_restore(CLI::App& app) {
+    CLI::App& sub = command(app, Command::restore, "restore", "Make the files what they were at a checkpoint");
+    sub.add_option("CHECKPOINT", options_.checkpoint, "As `joey checkpoints` lists them")->required();
+    add_workspace(sub);
+    add_database(sub);
+    add_output(sub);
+    sub.footer("Takes a checkpoint first, so that this can be undone.");
+  }
+
+  void define_project(CLI::App& app) {
+    CLI::App& sub = command(app, Command::project, "project", "Modes, commands and skills of the workspace, and what is wrong in their files");
+    add_workspace(sub);
+    sub.add_flag("--json", options_.json, "As JSON");
+  }
+
   void define_tool(CLI::App& app) {
     CLI::App& sub = command(app, Command::tool, "tool", "Run one tool on the workspace without a model");
     sub.add_option("NAME", options_.tool, "The tool, as `joey tools` lists them")->required();
@@ -159,14 +196,14 @@ class Parser {
         ->group(options_group);
   }
   void add_mode(CLI::App& sub) {
-    sub.add_option("--mode", options_.mode, "code, architect, ask, debug or orchestrator. Default: code")
+    sub.add_option("--mode", options_.mode, "code, architect, ask, debug, orchestrator, or one of the project's. Default: code")
         ->type_name("MODE")
         ->group(options_group);
   }
   void add_auto_approve(CLI::App& sub) {
     sub.add_option("--auto-approve", options_.auto_approve,
                    "What runs without asking: groups (read, edit, command, mcp, modes, subtasks, custom), names of tools, "
-                   "or all")
+                   "or all; protected for changes of files that steer agents, as AGENTS.md")
         ->type_name("LIST")
         ->group(options_group);
   }
@@ -188,6 +225,10 @@ class Parser {
            "What every event survives: full, a power loss; process, kill -9. Default: full")
         ->type_name("full|process")
         ->check(CLI::IsMember({"full", "process"}))
+        ->group(storage_group);
+  }
+  void add_checkpoints(CLI::App& sub) {
+    sub.add_flag("--no-checkpoints", options_.no_checkpoints, "Keep no copies of files before they are changed")
         ->group(storage_group);
   }
   void add_output(CLI::App& sub) {

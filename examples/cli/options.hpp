@@ -20,7 +20,9 @@ struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-enum class Command : unsigned char { run, resume, tasks, show, events, replay, tool, tools };
+enum class Command : unsigned char {
+  run, resume, tasks, show, events, replay, checkpoints, diff, restore, tool, tools, project
+};
 enum class OutputFormat : unsigned char { text, jsonl };
 
 struct Options {
@@ -29,6 +31,8 @@ struct Options {
   std::string prompt;     // run: "-" was read from standard input already
   std::string task;       // resume, show, events, replay
   std::string message;    // resume
+  std::string checkpoint;        // diff, restore
+  std::string other_checkpoint;  // diff; empty: the files as they are
   std::string tool;       // tool
   std::string arguments;  // tool
 
@@ -44,6 +48,7 @@ struct Options {
   std::uint32_t turns_max{0};
   double cost_usd_max{0};
   bool durable_to_power_loss{true};
+  bool no_checkpoints{false};
 
   bool approve{false};  // resume
   bool deny{false};

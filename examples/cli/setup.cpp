@@ -94,6 +94,18 @@ std::filesystem::path data_directory() {
   return std::filesystem::path(home) / ".local" / "share";
 }
 
+// Where the person's own .roo is; empty when HOME says nothing of use.
+std::string home_directory() {
+  const std::string home = variable("HOME");
+  std::error_code error;
+  return home.starts_with('/') && std::filesystem::is_directory(home, error) ? home : std::string();
+}
+
+// Beside the database.
+std::string checkpoints_directory(const Options& options) {
+  return options.no_checkpoints ? std::string() : database_path(options) + "-checkpoints";
+}
+
 std::vector<std::string_view> items_of(std::string_view list) {
   std::vector<std::string_view> items;
   while (!list.empty()) {
@@ -108,7 +120,8 @@ std::vector<std::string_view> items_of(std::string_view list) {
   return items;
 }
 
-constexpr std::array<std::string_view, 8> groups{"read", "edit", "command", "mcp", "modes", "subtasks", "custom", "all"};
+constexpr std::array<std::string_view, 9> groups{"read",     "edit",   "command",   "mcp", "modes",
+                                                 "subtasks", "custom", "protected", "all"};
 
 struct ToolName {
   std::string name;
@@ -154,7 +167,9 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .base_url = options.base_url,
                                .allow = options.auto_approve.value_or(""),
                                .turns_max = options.turns_max,
-                               .cost_usd_max = options.cost_usd_max};
+                               .cost_usd_max = options.cost_usd_max,
+                               .home = home_directory(),
+                               .checkpoints = checkpoints_directory(options)};
   joey::Session made(engine, with_provider(std::move(session), chosen_provider(options)));
   if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
   return made;
@@ -168,7 +183,9 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
   }
   joey::SessionOptions session{.workspace = options.moved_workspace.empty() ? task.workspace : options.moved_workspace,
                                .model = task.model,
-                               .base_url = options.base_url.empty() ? task.base_url : options.base_url};
+                               .base_url = options.base_url.empty() ? task.base_url : options.base_url,
+                               .home = home_directory(),
+                               .checkpoints = checkpoints_directory(options)};
   joey::Session made(engine, with_provider(std::move(session), task.provider));
   if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
   return made;
@@ -177,7 +194,9 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
 joey::Session tool_session(joey::Engine& engine, const Options& options) {
   joey::Session session(engine, {.workspace = options.workspace,
                                  .mode = options.mode,
-                                 .allow = options.auto_approve.value_or("all")});
+                                 .allow = options.auto_approve.value_or("all,protected"),
+                                 .home = home_directory(),
+                                 .checkpoints = checkpoints_directory(options)});
   if (options.auto_approve) check_auto_approve(session, *options.auto_approve);
   return session;
 }
@@ -192,14 +211,13 @@ void check_auto_approve(const joey::Session& session, std::string_view list) {
   }
 }
 
-bool auto_approves(const joey::Session& session, std::string_view list, std::string_view tool) {
+bool auto_approves(const joey::Session& session, std::string_view list, std::string_view tool, std::string_view rule) {
   const std::vector<ToolName> tools = tool_names(session);
   const auto found = std::find_if(tools.begin(), tools.end(), [&](const ToolName& each) { return each.name == tool; });
   const std::string_view group = found == tools.end() ? std::string_view("custom") : found->group;
-  for (const std::string_view item : items_of(list)) {
-    if (item == "all" || item == tool || item == group) return true;
-  }
-  return false;
+  const std::vector<std::string_view> items = items_of(list);
+  const auto has = [&](std::string_view name) { return std::find(items.begin(), items.end(), name) != items.end(); };
+  return (has("all") || has(tool) || has(group)) && (rule != "protected" || has(rule));
 }
 
 }  // namespace cli

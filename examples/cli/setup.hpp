@@ -25,6 +25,7 @@ namespace cli {
 // Throws UsageError when `list` names neither a group nor a tool of the session's.
 void check_auto_approve(const joey::Session& session, std::string_view list);
 // Whether `list` lets `tool` run.
-[[nodiscard]] bool auto_approves(const joey::Session& session, std::string_view list, std::string_view tool);
+[[nodiscard]] bool auto_approves(const joey::Session& session, std::string_view list, std::string_view tool,
+                                 std::string_view rule);
 
 }  // namespace cli

@@ -44,6 +44,7 @@ bool TaskView::apply(const Event& event) {
     enter(TaskPhase::idle);
   } else if (type == "approval.requested") {
     set_state(CallState::asking);
+    if (Call* call = find(event.text("call"))) call->asked_by = event.text("rule");
   } else if (type == "approval") {
     if (Call* call = find(event.text("call"))) {
       call->state = CallState::announced;

@@ -25,6 +25,7 @@ struct Call {
   std::string arguments;    // a JSON object
   std::string malformed;    // or what the model sent instead
   std::string approved_by;  // the rule, or "you"; empty when none was needed
+  std::string asked_by;     // the rule that made it ask
   std::string question;     // of ask_followup_question
   std::vector<Suggestion> suggestions;
   std::string child;  // the subtask's id

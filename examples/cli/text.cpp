@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <iterator>
 #include <utility>
 
@@ -272,6 +273,12 @@ std::string json_string(std::string_view text) {
     }
   });
   return out += '"';
+}
+
+std::string age_text(std::int64_t at_ms) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  return at_ms > 0 ? duration_text(std::max<std::int64_t>(0, now_ms - at_ms)) : std::string();
 }
 
 }  // namespace cli

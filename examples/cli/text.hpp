@@ -48,6 +48,7 @@ class Cleaner {
 [[nodiscard]] std::string count_text(std::int64_t count);                     // 950, 12.3k, 4.56M
 [[nodiscard]] std::string plural(std::int64_t count, std::string_view noun);  // 1 line, 2 lines
 [[nodiscard]] std::string duration_text(std::int64_t ms);                     // 0.4 s, 12 s, 3 min 5 s
+[[nodiscard]] std::string age_text(std::int64_t at_ms);                       // how long ago that was; empty for 0
 [[nodiscard]] std::string cost_text(double usd);                              // $0.0412, $3.20
 
 [[nodiscard]] std::string json_string(std::string_view text);  // with its quotes

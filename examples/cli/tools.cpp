@@ -22,6 +22,21 @@ std::string first_sentence(std::string_view text) {
   return one_line(clean(text.substr(0, std::min(end, text.find('\n')))));
 }
 
+void list_named(Terminal& terminal, Object project, const char* kind, const char* name, std::string_view prefix) {
+  const Array list = array_of(project, kind);
+  if (list.size() == 0) return;
+  terminal.write(terminal.paint(Tone::bold, kind) + "\n");
+  for (const auto item : list) {
+    Object entry;
+    if (item.get(entry) != simdjson::SUCCESS) continue;
+    std::string_view description = text_of(entry, "description");
+    if (description.empty()) description = text_of(entry, "when_to_use");
+    const std::string line = fmt::format("  {:<24} {:<9} {}", fmt::format("{}{}", prefix, clean(text_of(entry, name))),
+                                         text_of(entry, "origin"), first_sentence(description));
+    terminal.write((terminal.terminal() ? fit(line, terminal.columns()) : line) + "\n");
+  }
+}
+
 }  // namespace
 
 int tool(const Options& options) {
@@ -61,6 +76,29 @@ int tools(const Options& options) {
                                terminal.terminal() ? fit(description, terminal.columns() - std::min<std::size_t>(
                                                                           terminal.columns(), 36))
                                                    : description));
+  }
+  return exit_completed;
+}
+
+int project(const Options& options) {
+  joey::Engine engine;
+  const joey::Session session = tool_session(engine, options);
+  const joey::Text json = session.project();
+  Terminal terminal;
+  if (options.json) {
+    terminal.write(json_line(json, terminal.terminal()));
+    return exit_completed;
+  }
+  JsonReader reader;
+  const Object project = reader.object(json);
+  list_named(terminal, project, "modes", "slug", "");
+  list_named(terminal, project, "commands", "name", "/");
+  list_named(terminal, project, "skills", "name", "");
+  for (const auto item : array_of(project, "warnings")) {
+    std::string_view warning;
+    if (item.get(warning) == simdjson::SUCCESS) {
+      terminal.write(terminal.paint(Tone::yellow, fmt::format("warning: {}", one_line(clean(warning)))) + "\n");
+    }
   }
   return exit_completed;
 }

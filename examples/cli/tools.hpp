@@ -1,12 +1,13 @@
-// Tools without a model: tool, tools.
+// A workspace without a model: tool, tools, project.
 #pragma once
 
 #include "options.hpp"
 
 namespace cli {
 
-// Both return the program's exit code.
+// All return the program's exit code.
 [[nodiscard]] int tool(const Options& options);
 [[nodiscard]] int tools(const Options& options);
+[[nodiscard]] int project(const Options& options);
 
 }  // namespace cli

@@ -55,6 +55,9 @@ void Transcript::add(TaskView& view, const Event& event) {
     show_answer(view, event);
   } else if (type == "approval.requested" || type == "question.asked") {
     if (const Call* call = view.find(event.text("call"))) show_waiting(view, *call);
+  } else if (type == "checkpoint.taken" && event.text("checkpoint").empty()) {
+    begin(Section::note);
+    put_line(view.depth(), Tone::yellow, fmt::format("no checkpoint: {}", one_line(clean(event.text("message")))));
   } else if (type == "tool.finished") {
     show_result(view, event);
   } else if (type == "todos.updated") {

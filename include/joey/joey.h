@@ -213,7 +213,9 @@ typedef struct joey_session_options {
   const char *base_url;     /**< As "http://127.0.0.1:8080/v1". NULL: the provider's. */
   const char *api_key;      /**< Kept in memory only: it is in no journal, event or message. NULL: none is sent. */
   const char *allow;        /**< What runs without asking, comma-separated: "read", "edit", "command", "mcp", "modes",
-                                 "subtasks", "custom", "all", or names of tools. NULL: nothing. */
+                                 "subtasks", "custom", "all", or names of tools. Changes of files that steer agents
+                                 (.roo, .roomodes, .rooignore, AGENTS.md, .vscode, ...) need "protected" besides, which
+                                 "all" does not mean. NULL: nothing. */
   const char *deny;         /**< What never runs, likewise; wins over `allow`. */
   const char *instructions; /**< Added to the system prompt. */
   uint32_t turns_max;       /**< Model turns of a task. 0: no limit. */
@@ -224,16 +226,30 @@ typedef struct joey_session_options {
   double cost_usd_max;      /**< US dollars of a task: a request that could pass it is not sent. 0: no limit. */
   uint32_t output_tokens_max; /**< Of one answer. 0: the model's own, at most 32,000. */
   uint32_t idle_timeout_ms;   /**< Longest silence of the model. 0: 120,000. */
+  const char *home;        /**< The person's own directory: its .roo and .agents hold modes, rules, commands, skills and
+                                tools of all their projects. NULL: none, and nothing outside the workspace is read. */
+  const char *checkpoints; /**< A directory outside the workspace, made when missing, where checkpoints of workspaces are
+                                kept: one is taken before each call that may change something. NULL: none are. */
+  const char *language;    /**< To think and answer in, as "German". NULL: the person's. */
+  const char *commands_unlimited; /**< Comma-separated beginnings of commands, as "make,npm test", that
+                                       `command_timeout_ms` does not end. */
+  uint32_t command_timeout_ms;    /**< Then a command of execute_command is ended, also in the background. 0: never. */
+  uint32_t flags;                 /**< JOEY_SESSION_. */
 } joey_session_options;
 
-#define JOEY_SESSION_OPTIONS_INIT \
-  { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define JOEY_SESSION_OPTIONS_INIT                                                                                     \
+  { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
+    NULL, NULL, NULL, 0, 0 }
+
+#define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
+#define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */
 
 /**
  * Makes a session. Its options are copied into each task it starts and do not change that task later.
  *
  * @return JOEY_OK; JOEY_ERR_NOT_FOUND when the workspace does not exist; JOEY_ERR_DENIED when it cannot be read;
  *         JOEY_ERR_INVALID_ARGUMENT for an unknown mode or provider, or no model; JOEY_ERR_CLOSED.
+ * Reads the project's files (.roo, .roomodes, AGENTS.md, ...); joey_session_project() says what was wrong in them.
  * Threads: any. Since: 1.0.
  */
 JOEY_API joey_status joey_session_create(joey_engine *engine, const joey_session_options *options,
@@ -259,9 +275,57 @@ JOEY_API joey_status joey_session_tools(const joey_session *session, const char 
                                         joey_text **out_json);
 
 /**
- * Runs one tool on the workspace without a model, and waits for it. Control tools (attempt_completion and the like) need
- * a task: JOEY_ERR_UNSUPPORTED. The session's policy holds: a tool that it denies, or that would ask, is not run
- * (JOEY_ERR_DENIED).
+ * What the project's files and the person's own say: {"modes":[{"slug","name","description","when_to_use","origin",
+ * "groups":[...]}...],"commands":[{"name","description","argument_hint","mode","origin"}...],"skills":[{"name",
+ * "description","modes":[...],"origin"}...],"warnings":[line...]}, where origin is "built-in", "global" or "project". It
+ * is as it was last read: when the session was made, or when a task was started since. Since: 1.0.
+ */
+JOEY_API joey_status joey_session_project(const joey_session *session, joey_text **out_json);
+
+/**
+ * Replaces a section of the system prompt of the tasks that are started from now on: "role", "work", "modes", "skills",
+ * "surroundings", "language", "instructions", "mode" or "rules", in this order. `text` of size 0 leaves it out.
+ * @return JOEY_OK; JOEY_ERR_INVALID_ARGUMENT when there is no such section. Since: 1.0.
+ */
+JOEY_API joey_status joey_session_set_prompt_section(joey_session *session, const char *section, size_t section_size,
+                                                     const char *text, size_t text_size);
+
+/**
+ * Takes a checkpoint of the workspace now, for `task`: a task's id, or any name of the host's.
+ *
+ * A checkpoint holds every file that git would not ignore, byte for byte, whoever changed it. The workspace's own git
+ * repository is neither used nor touched.
+ * @param out_json  {"checkpoint","task","label","created_at","unchanged":bool}
+ * @return JOEY_OK; JOEY_ERR_UNSUPPORTED when the session takes none; JOEY_ERR_LIMIT when the workspace is too large;
+ *         JOEY_ERR_IO. Waits, like the functions below. Since: 1.0.
+ */
+JOEY_API joey_status joey_session_take_checkpoint(joey_session *session, const char *task, size_t task_size,
+                                                  const char *label, size_t label_size, joey_text **out_json);
+
+/** The checkpoints of a task, oldest first: {"checkpoints":[{"checkpoint","task","label","created_at"}...]}. Since: 1.0. */
+JOEY_API joey_status joey_session_list_checkpoints(joey_session *session, const char *task, size_t task_size,
+                                                   joey_text **out_json);
+
+/**
+ * What changed from one checkpoint to another, or, with `to` of size 0, to the workspace as it is:
+ * {"files":[{"path","change":"added"|"modified"|"deleted"...,"binary":bool,"diff"}...],"truncated":bool}.
+ * JOEY_ERR_NOT_FOUND when there is no such checkpoint. Since: 1.0.
+ */
+JOEY_API joey_status joey_session_diff_checkpoints(joey_session *session, const char *from, size_t from_size,
+                                                   const char *to, size_t to_size, joey_text **out_json);
+
+/**
+ * Makes the workspace's files what they were at a checkpoint. Takes one first, which undoes this.
+ * @param out_json  {"restored","before","files":n}: `before` is the checkpoint that was taken first.
+ * Since: 1.0.
+ */
+JOEY_API joey_status joey_session_restore_checkpoint(joey_session *session, const char *checkpoint,
+                                                     size_t checkpoint_size, joey_text **out_json);
+
+/**
+ * Runs one tool on the workspace without a model, and waits for it. Those that act on a task (attempt_completion and the
+ * like) have none here: their arguments are checked, and the result says what they would do. The session's policy holds:
+ * a tool that it denies, or that would ask, is not run (JOEY_ERR_DENIED).
  *
  * @param arguments   A JSON object.
  * @param timeout_ms  Negative: as long as it takes. When it runs out the tool is cancelled: JOEY_ERR_TIMEOUT.

@@ -499,6 +499,13 @@ struct SessionOptions {
   double cost_usd_max{0};
   std::uint32_t output_tokens_max{0};
   std::chrono::milliseconds idle_timeout{0};
+  std::string home{};         // of the person: its .roo and .agents; empty: none
+  std::string checkpoints{};  // a directory they are kept in; empty: none are taken
+  std::string language{};     // to think and answer in
+  std::string commands_unlimited{};  // beginnings of commands that command_timeout does not end
+  std::chrono::milliseconds command_timeout{0};
+  bool agent_rules{true};       // AGENTS.md and its kin are read
+  bool subfolder_rules{false};  // rules beside .roo folders in subdirectories, too
 };
 
 class Session {
@@ -522,6 +529,13 @@ class Session {
     raw.cost_usd_max = options.cost_usd_max;
     raw.output_tokens_max = options.output_tokens_max;
     raw.idle_timeout_ms = static_cast<std::uint32_t>(options.idle_timeout.count());
+    raw.home = detail::option(options.home);
+    raw.checkpoints = detail::option(options.checkpoints);
+    raw.language = detail::option(options.language);
+    raw.commands_unlimited = detail::option(options.commands_unlimited);
+    raw.command_timeout_ms = static_cast<std::uint32_t>(options.command_timeout.count());
+    raw.flags = (options.agent_rules ? 0 : JOEY_SESSION_NO_AGENT_RULES) |
+                (options.subfolder_rules ? JOEY_SESSION_SUBFOLDER_RULES : 0);
     joey_session* session = nullptr;
     check(joey_session_create(engine.get(), &raw, &session));
     handle_.reset(session);
@@ -568,6 +582,39 @@ class Session {
     joey_text* json = nullptr;
     check(joey_session_run_tool(get(), name.data(), name.size(), arguments.data(), arguments.size(),
                                 detail::timeout(timeout), &json));
+    return Text(json);
+  }
+
+  // Modes, slash commands and skills of the project and the person, and what is wrong in their files.
+  [[nodiscard]] Text project() const {
+    joey_text* json = nullptr;
+    check(joey_session_project(get(), &json));
+    return Text(json);
+  }
+  // Replaces a section of the system prompt of the tasks started from now on; an empty text leaves it out.
+  void set_prompt_section(std::string_view section, std::string_view text) {
+    check(joey_session_set_prompt_section(get(), section.data(), section.size(), text.data(), text.size()));
+  }
+
+  // Checkpoints of the workspace, as JSON; joey.h describes each.
+  [[nodiscard]] Text take_checkpoint(std::string_view task, std::string_view label = {}) {
+    joey_text* json = nullptr;
+    check(joey_session_take_checkpoint(get(), task.data(), task.size(), label.data(), label.size(), &json));
+    return Text(json);
+  }
+  [[nodiscard]] Text list_checkpoints(std::string_view task) {
+    joey_text* json = nullptr;
+    check(joey_session_list_checkpoints(get(), task.data(), task.size(), &json));
+    return Text(json);
+  }
+  [[nodiscard]] Text diff_checkpoints(std::string_view from, std::string_view to = {}) {
+    joey_text* json = nullptr;
+    check(joey_session_diff_checkpoints(get(), from.data(), from.size(), to.data(), to.size(), &json));
+    return Text(json);
+  }
+  [[nodiscard]] Text restore_checkpoint(std::string_view checkpoint) {
+    joey_text* json = nullptr;
+    check(joey_session_restore_checkpoint(get(), checkpoint.data(), checkpoint.size(), &json));
     return Text(json);
   }
 

@@ -146,6 +146,44 @@ Result<std::vector<Todo>> read_todo_list(std::string_view arguments) {
   return reader.finish(std::move(todos));
 }
 
+namespace {
+
+Status check_mode(const std::string& slug, std::span<const Mode> modes) {
+  if (find_mode(modes, slug) != nullptr) return {};
+  return failure(ErrorCode::invalid_argument, fmt::format("there is no mode \"{}\"", slug));
+}
+
+std::string rehearse_question(const FollowupArguments& arguments) {
+  std::string out = "Would ask the person: " + arguments.question;
+  for (const Suggestion& suggestion : arguments.suggestions) {
+    out += "\n- " + suggestion.text;
+    if (!suggestion.mode.empty()) out += fmt::format(" (in mode \"{}\")", suggestion.mode);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::string> rehearse(std::string_view tool, std::string_view arguments, std::span<const Mode> modes) {
+  if (tool == "ask_followup_question") return read_followup(arguments).map(rehearse_question);
+  if (tool == "attempt_completion") {
+    return read_completion(arguments).map([](const auto& read) { return "Would end the task with: " + read.result; });
+  }
+  if (tool == "update_todo_list") {
+    return read_todo_list(arguments).map([](const auto& todos) { return "Would make this the todo list:\n" + format_checklist(todos); });
+  }
+  if (tool == "switch_mode") {
+    return read_switch_mode(arguments).and_then([&](const auto& read) -> Result<std::string> {
+      if (Status known = check_mode(read.mode, modes); !known) return tl::unexpected(std::move(known.error()));
+      return fmt::format("Would go on in mode \"{}\" because: {}", read.mode, read.reason);
+    });
+  }
+  return read_new_task(arguments).and_then([&](const auto& read) -> Result<std::string> {
+    if (Status known = check_mode(read.mode, modes); !known) return tl::unexpected(std::move(known.error()));
+    return fmt::format("Would start a subtask in mode \"{}\" with: {}", read.mode, read.message);
+  });
+}
+
 std::vector<Todo> parse_checklist(std::string_view text) {
   std::vector<Todo> todos;
   for (std::string_view line : split_lines(text)) {

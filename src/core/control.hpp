@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "core/mode.hpp"
 #include "model/event.hpp"
 #include "model/tool.hpp"
 
@@ -39,6 +40,9 @@ struct NewTaskArguments {
 [[nodiscard]] Result<SwitchModeArguments> read_switch_mode(std::string_view arguments);
 [[nodiscard]] Result<NewTaskArguments> read_new_task(std::string_view arguments);
 [[nodiscard]] Result<std::vector<Todo>> read_todo_list(std::string_view arguments);
+
+// What a call of a control tool would do, for one that is made without a task. The error as above.
+[[nodiscard]] Result<std::string> rehearse(std::string_view tool, std::string_view arguments, std::span<const Mode> modes);
 
 // The items of a Markdown checklist: "[ ]" pending, "[x]" completed, "[-]" or "[~]" in progress, with or without a dash
 // before; other lines are ignored.

@@ -3,14 +3,17 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "base/json.hpp"
 
 namespace joey {
 namespace {
 
-constexpr std::string_view working_rules = R"(
+constexpr std::string_view sections[] = {"role",     "work",         "modes", "skills", "surroundings",
+                                         "language", "instructions", "mode",  "rules"};
 
-# How you work
+constexpr std::string_view working_rules = R"(# How you work
 
 - You work by calling tools. Every answer calls at least one; calls that do not depend on each other go in one answer. Each result comes back before your next answer, so look at it before you go on.
 - Look before you change: read what you are about to edit, and search instead of guessing where things are.
@@ -23,25 +26,61 @@ constexpr std::string_view working_rules = R"(
 - Name code in your texts as `path:line`. Say what you do in a sentence, without opening phrases.
 )";
 
-}  // namespace
+// A mode that does not say when to use it is known by the first sentence of its role.
+std::string_view when_to_use(const Mode& mode) {
+  if (!mode.when_to_use.empty()) return mode.when_to_use;
+  const std::string_view role = mode.role;
+  const std::size_t end = std::min(role.find(". "), role.find('\n'));
+  return end == std::string_view::npos ? role : role.substr(0, role[end] == '.' ? end + 1 : end);
+}
 
-std::string system_prompt(const Mode& mode, std::span<const Mode> modes, const PromptParts& parts) {
-  std::string out = mode.role;
-  out += working_rules;
-  out += "\n# Modes\n\n";
+std::string modes_text(const Mode& mode, std::span<const Mode> modes) {
+  std::string out = "# Modes\n\n";
   for (const Mode& other : modes) {
-    fmt::format_to(std::back_inserter(out), "- {} (\"{}\"): {}\n", other.name, other.slug, other.when_to_use);
+    fmt::format_to(std::back_inserter(out), "- {} (\"{}\"): {}\n", other.name, other.slug, when_to_use(other));
   }
   fmt::format_to(std::back_inserter(out), "\nYou are in mode \"{}\".", mode.slug);
   if (!mode.edit_pattern.empty()) {
     fmt::format_to(std::back_inserter(out), " It may edit only files that match {} ({}).", mode.edit_pattern,
                    mode.edit_description);
   }
-  fmt::format_to(std::back_inserter(out), "\n\n# Surroundings\n\n- Workspace: {}\n- System: {}\n- Shell: {}\n",
-                 parts.workspace, parts.system, parts.shell);
-  if (!mode.instructions.empty()) fmt::format_to(std::back_inserter(out), "\n# This mode\n\n{}\n", mode.instructions);
-  if (!parts.instructions.empty()) {
-    fmt::format_to(std::back_inserter(out), "\n# The person's instructions\n\n{}\n", parts.instructions);
+  return out += '\n';
+}
+
+std::string titled(std::string_view title, std::string_view text) {
+  return text.empty() ? std::string() : fmt::format("# {}\n\n{}\n", title, text);
+}
+
+std::string section(std::string_view name, const Mode& mode, std::span<const Mode> modes, const PromptParts& parts) {
+  if (const auto own = parts.replaced.find(std::string(name)); own != parts.replaced.end()) return own->second;
+  if (name == "role") return mode.role + "\n";
+  if (name == "work") return std::string(working_rules);
+  if (name == "modes") return modes_text(mode, modes);
+  if (name == "skills") return parts.skills;
+  if (name == "surroundings") {
+    return fmt::format("# Surroundings\n\n- Workspace: {}\n- System: {}\n- Shell: {}\n", parts.workspace, parts.system,
+                       parts.shell);
+  }
+  if (name == "language") {
+    if (parts.language.empty()) return {};
+    return titled("Language", fmt::format("Think and answer in {} unless the person asks for another language.", parts.language));
+  }
+  if (name == "instructions") return titled("The person's instructions", parts.instructions);
+  if (name == "mode") return titled("This mode", mode.instructions);
+  return titled("Rules", parts.rules);
+}
+
+}  // namespace
+
+std::span<const std::string_view> prompt_sections() { return sections; }
+
+std::string system_prompt(const Mode& mode, std::span<const Mode> modes, const PromptParts& parts) {
+  std::string out;
+  for (const std::string_view name : sections) {
+    const std::string text = section(name, mode, modes, parts);
+    if (text.empty()) continue;
+    if (!out.empty()) out += out.back() == '\n' ? "\n" : "\n\n";
+    out += text;
   }
   return out;
 }

@@ -2,6 +2,7 @@
 // is the same bytes until one of them changes.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,11 +15,20 @@
 namespace joey {
 
 struct PromptParts {
-  std::string workspace;     // its root
-  std::string system;        // "Linux"
-  std::string shell;         // "/bin/bash"
-  std::string instructions;  // the host's and the person's own; may be empty
+  std::string workspace{};     // its root
+  std::string system{};        // "Linux"
+  std::string shell{};         // "/bin/bash"
+  std::string skills{};        // what a model must know to use skills; may be empty, like the rest
+  std::string language{};      // to answer in, as "German"
+  std::string instructions{};  // the host's and the person's own
+  std::string rules{};         // the project's and the person's own, from files
+  // A host's own texts instead of sections: by the section's name, "" for none.
+  std::map<std::string, std::string> replaced{};
 };
+
+// The names of the sections in their order: "role", "work", "modes", "skills", "surroundings", "language",
+// "instructions", "mode", "rules". What changes least stands first; what the person wants stands last and so wins.
+[[nodiscard]] std::span<const std::string_view> prompt_sections();
 
 [[nodiscard]] std::string system_prompt(const Mode& mode, std::span<const Mode> modes, const PromptParts& parts);
 

@@ -296,6 +296,9 @@ class Decider {
     }
     if (task().phase == Phase::ended) emit(event::TaskReopened{});
     emit(event::UserMessage{in.text, in.images, Actor::person, in.for_model});
+    if (in.mode != task().mode && find_mode(around_.modes, in.mode) != nullptr) {
+      emit(event::ModeChanged{in.mode, Actor::person, "asked for by a command"});
+    }
     go_on();
     return {};
   }
@@ -538,7 +541,9 @@ class Decider {
     if (!call.malformed.empty()) return fail(i, malformed_text(call));
     const ToolSpec* spec = find_tool(call.name);
     if (spec == nullptr) return fail(i, unknown_tool_text(call.name));
+    // A mode that is gone from the project's files is as the first one, whose prompt the model has then.
     const Mode* mode = find_mode(around_.modes, task().mode);
+    if (mode == nullptr && !around_.modes.empty()) mode = &around_.modes.front();
     if (mode == nullptr || !allows_group(*mode, spec->group)) {
       return fail(i, fmt::format("tool \"{}\" is not available in mode \"{}\": use another, or switch_mode", call.name,
                                  task().mode));

@@ -44,6 +44,7 @@ struct Say {
   std::string text;
   std::vector<Image> images;
   std::string for_model{};  // event::UserMessage::for_model
+  std::string mode{};       // to go on in, when a command in it asks for one
 };
 
 // The decision on a call that waits for approval.

@@ -41,7 +41,6 @@ void Engine::start(std::shared_ptr<Session> session, std::string id, std::string
   start.config = session->setup().config;
   start.session = start.config.workspace;
   start.text = std::move(text);
-  start.prompt = session->prompt(start.config.mode).set;
   Task task;
   task.id = id;
   const auto runner = std::make_shared<TaskRunner>(*this, std::move(session), std::move(task));
@@ -149,7 +148,6 @@ void Engine::start_child(std::shared_ptr<Session> session, input::Start start, s
       waiting->deliver(input::SubtaskDone{call, id, ExitReason::failed, status.error().message, {}, 0}, [](Status) {});
     };
     if (found.error().code != ErrorCode::not_found) return tell_failure(tl::unexpected(std::move(found.error())));
-    start.prompt = session->prompt(start.config.mode).set;
     Task task;
     task.id = id;
     const auto runner = std::make_shared<TaskRunner>(engine, session, std::move(task));
@@ -170,9 +168,10 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
                       Completion<ToolOutcome> done) {
   if (stopped_) return done(closed());
   if (is_control_tool(name)) {
-    return done(failure(ErrorCode::unsupported, fmt::format("tool \"{}\" acts on a task and cannot be run without one", name)));
+    auto text = rehearse(name, arguments, session->modes());
+    return done(text ? ToolOutcome{true, *std::move(text), {}, ""} : ToolOutcome{false, text.error().message, {}, ""});
   }
-  const Tool* tool = session->find_tool(name);
+  const auto tool = session->find_tool(name);
   if (tool == nullptr) {
     std::string names;
     for (const ToolSpec& spec : session->specs()) names.append(names.empty() ? "" : ", ").append(spec.name);
@@ -191,13 +190,15 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
   auto background = std::make_shared<std::vector<std::shared_ptr<TaskCommands>>>();
   auto context = std::make_shared<ToolContext>();
   context->workspace = session->setup().workspace;
+  context->project = session->project();
+  context->mode = session->setup().config.mode;
   context->protected_files = evaluate_protected(policy).verdict == Verdict::allow;
   context->scheduler = &scheduler_;
   context->cancel = cancel;
   context->background = background.get();
   context->on_output = [](std::string_view) {};
   tool->run(std::move(minified), std::move(context),
-            [ended = count_tool(), background, session, done = std::move(done)](ToolOutcome outcome) {
+            [ended = count_tool(), background, session, tool, done = std::move(done)](ToolOutcome outcome) {
               ended();
               done(std::move(outcome));
             });

@@ -136,14 +136,28 @@ Status Host::add_provider(std::string name, ModelFactory factory) {
   return {};
 }
 
+namespace {
+
+// What the workspace and the person's own folder say; the mode asked for must be among it.
+Status read_project(const SessionRequest& request, SessionSetup& setup) {
+  if (!request.home.empty()) {
+    auto global = open_local_workspace(request.home);
+    if (!global) return tl::unexpected(std::move(global.error()));
+    setup.global = *std::move(global);
+  }
+  setup.project_options = request.project_options;
+  setup.project = std::make_shared<const Project>(
+      load_project(*setup.workspace, setup.global.get(), setup.project_options));
+  if (find_mode(setup.project->modes, request.mode) != nullptr) return {};
+  std::string slugs;
+  for (const Mode& mode : setup.project->modes) slugs.append(slugs.empty() ? "" : ", ").append(mode.slug);
+  return failure(ErrorCode::invalid_argument, fmt::format("there is no mode \"{}\"; there are: {}", request.mode, slugs));
+}
+
+}  // namespace
+
 Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   if (request.workspace.empty()) return failure(ErrorCode::invalid_argument, "a session needs a workspace");
-  const auto modes = builtin_modes();
-  if (find_mode(modes, request.mode) == nullptr) {
-    std::string slugs;
-    for (const Mode& mode : modes) slugs.append(slugs.empty() ? "" : ", ").append(mode.slug);
-    return failure(ErrorCode::invalid_argument, fmt::format("there is no mode \"{}\"; there are: {}", request.mode, slugs));
-  }
   SessionSetup setup;
   TaskConfig& config = setup.config;
   config.mode = request.mode;
@@ -190,7 +204,14 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   if (!workspace) return tl::unexpected(std::move(workspace.error()));
   config.workspace = (*workspace)->root();
   setup.workspace = *std::move(workspace);
-  setup.tools = workspace_tools();
+  if (Status read = read_project(request, setup); !read) return tl::unexpected(std::move(read.error()));
+  if (!request.checkpoints.empty()) {
+    auto checkpoints = Checkpoints::open(request.checkpoints, config.workspace);
+    if (!checkpoints) return tl::unexpected(std::move(checkpoints.error()));
+    setup.checkpoints = *std::move(checkpoints);
+  }
+  setup.tools = workspace_tools(request.commands);
+  setup.language = std::move(request.language);
   setup.provider = make_provider(config.wire);
   setup.instructions = std::move(request.instructions);
   setup.idle_timeout = request.idle_timeout;

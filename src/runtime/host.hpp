@@ -15,6 +15,7 @@
 #include "runtime/postbox.hpp"
 #include "runtime/uv_loop.hpp"
 #include "store/sqlite.hpp"
+#include "tool/execute_command.hpp"
 
 namespace joey {
 
@@ -42,6 +43,11 @@ struct SessionRequest {
   Limits limits;
   std::int64_t output_tokens_max{0};
   std::chrono::milliseconds idle_timeout{120'000};
+  std::string home;         // of the person: its .roo and .agents; empty: none
+  std::string checkpoints;  // the directory they are kept in; empty: none are taken
+  std::string language;
+  ProjectOptions project_options;
+  ExecuteCommandOptions commands;
 };
 
 // Makes the client of a host's own model.

@@ -3,62 +3,125 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/control.hpp"
+#include "tool/custom_tool.hpp"
 
 namespace joey {
+namespace {
 
-Session::Session(SessionSetup setup) : setup_(std::move(setup)) {
-  for (const auto& tool : setup_.tools) specs_.push_back(tool->spec());
-  for (const ToolSpec& spec : control_tools()) specs_.push_back(spec);
-}
+// Prompts that running tasks may still ask for; a project's files do not change more often than that within a turn.
+constexpr std::size_t prompts_kept = 64;
+
+bool same_texts(const event::PromptSet& a, const event::PromptSet& b) { return a.system == b.system && a.tools == b.tools; }
+
+}  // namespace
+
+Session::Session(SessionSetup setup) : setup_(std::move(setup)) { take_project_tools(); }
 
 Status Session::add_tool(std::shared_ptr<const Tool> tool) {
   const std::string& name = tool->spec().name;
-  if (!prompts_.empty()) {
+  if (!made_.empty()) {
     return failure(ErrorCode::conflict, fmt::format("tool \"{}\": add it before the session's first task", name));
   }
   const bool taken = std::any_of(specs_.begin(), specs_.end(), [&](const ToolSpec& spec) { return spec.name == name; });
   if (taken) return failure(ErrorCode::conflict, fmt::format("the session has a tool \"{}\" already", name));
-  specs_.push_back(tool->spec());
   setup_.tools.push_back(std::move(tool));
+  take_project_tools();
   return {};
 }
 
-const Tool* Session::find_tool(std::string_view name) const {
-  const auto found = std::find_if(setup_.tools.begin(), setup_.tools.end(),
-                                  [&](const auto& tool) { return tool->spec().name == name; });
-  return found == setup_.tools.end() ? nullptr : found->get();
+void Session::set_project(std::shared_ptr<const Project> project) {
+  setup_.project = std::move(project);
+  prompts_.clear();
+  take_project_tools();
 }
 
-const Session::ReadyPrompt& Session::prompt(const std::string& mode) {
+// The tools of the session in the order models see them: joey's and the host's, those that act on the task, the
+// project's. Of one name the first is meant.
+void Session::take_project_tools() {
+  specs_.clear();
+  project_tools_.clear();
+  for (const auto& tool : setup_.tools) specs_.push_back(tool->spec());
+  for (const ToolSpec& spec : control_tools()) specs_.push_back(spec);
+  if (setup_.project == nullptr) return;
+  for (const CustomTool& tool : setup_.project->tools) {
+    const bool taken =
+        std::any_of(specs_.begin(), specs_.end(), [&](const ToolSpec& spec) { return spec.name == tool.spec.name; });
+    if (taken) continue;
+    project_tools_.push_back(make_custom_tool({tool.spec, tool.command, tool.folder, tool.timeout}));
+    specs_.push_back(tool.spec);
+  }
+}
+
+Status Session::set_prompt_section(const std::string& section, std::string text) {
+  const auto known = prompt_sections();
+  if (std::find(known.begin(), known.end(), section) == known.end()) {
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("the system prompt has no section \"{}\"; there are: {}", section, fmt::join(known, ", ")));
+  }
+  sections_[section] = std::move(text);
+  prompts_.clear();
+  return {};
+}
+
+std::span<const Mode> Session::modes() const {
+  return setup_.project == nullptr ? builtin_modes() : std::span<const Mode>(setup_.project->modes);
+}
+
+std::shared_ptr<const Tool> Session::find_tool(std::string_view name) const {
+  for (const auto* tools : {&setup_.tools, &project_tools_}) {
+    const auto found = std::find_if(tools->begin(), tools->end(), [&](const auto& tool) { return tool->spec().name == name; });
+    if (found != tools->end()) return *found;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<const Session::ReadyPrompt> Session::prompt(const std::string& mode) {
   const auto found = prompts_.find(mode);
   if (found != prompts_.end()) return found->second;
-  const Mode& wanted = *find_mode(builtin_modes(), mode);
-  const PromptParts parts{setup_.config.workspace, "Linux", "bash", setup_.instructions};
-  ReadyPrompt ready;
-  ready.system.bytes = system_prompt(wanted, builtin_modes(), parts);
-  ready.tools.bytes = tools_to_json(tools_of_mode(wanted, specs_));
-  ready.system.digest = digest(ready.system.bytes);
-  ready.tools.digest = digest(ready.tools.bytes);
-  ready.set = {mode, ready.system.digest, ready.tools.digest,
-               static_cast<std::int64_t>(ready.system.bytes.size() + ready.tools.bytes.size())};
+  const Mode* wanted = find_mode(modes(), mode);
+  if (wanted == nullptr) return nullptr;
+  PromptParts parts;
+  parts.workspace = setup_.config.workspace;
+  parts.system = "Linux";
+  parts.shell = "bash";
+  parts.language = setup_.language;
+  parts.instructions = setup_.instructions;
+  parts.replaced = sections_;
+  if (setup_.project != nullptr) {
+    parts.skills = skills_text(*setup_.project, mode);
+    parts.rules = rules_text(*setup_.project, mode);
+  }
+  auto ready = std::make_shared<ReadyPrompt>();
+  ready->system.bytes = system_prompt(*wanted, modes(), parts);
+  ready->tools.bytes = tools_to_json(tools_of_mode(*wanted, specs_));
+  ready->system.digest = digest(ready->system.bytes);
+  ready->tools.digest = digest(ready->tools.bytes);
+  ready->set = {mode, ready->system.digest, ready->tools.digest,
+                static_cast<std::int64_t>(ready->system.bytes.size() + ready->tools.bytes.size())};
+  made_.push_back(ready);
+  if (made_.size() > prompts_kept) made_.pop_front();
   return prompts_.emplace(mode, std::move(ready)).first->second;
 }
 
-RequestHead Session::head(const TaskConfig& config, const event::PromptSet& set) {
-  const std::string key =
-      fmt::format("{}\n{}\n{}\n{}\n{}", config.model, config.output_tokens_max, config.temperature, set.system, set.tools);
+std::shared_ptr<const Session::ReadyPrompt> Session::find_prompt(const event::PromptSet& set) const {
+  const auto found =
+      std::find_if(made_.rbegin(), made_.rend(), [&](const auto& ready) { return same_texts(ready->set, set); });
+  return found == made_.rend() ? nullptr : *found;
+}
+
+RequestHead Session::head(const TaskConfig& config, const ReadyPrompt& prompt) {
+  const std::string key = fmt::format("{}\n{}\n{}\n{}\n{}", config.model, config.output_tokens_max, config.temperature,
+                                      prompt.system.digest, prompt.tools.digest);
   const auto found = heads_.find(key);
   if (found != heads_.end()) return found->second;
-  for (const auto& [mode, ready] : prompts_) {
-    if (ready.system.digest != set.system || ready.tools.digest != set.tools) continue;
-    // Through the stored form, so that a replay from the store has the same bytes.
-    auto tools = tools_from_json(ready.tools.bytes);
-    if (!tools) return nullptr;
-    return heads_[key] = make_head(*setup_.provider, config, ready.system.bytes, *std::move(tools));
-  }
-  return nullptr;
+  // Through the stored form, so that a replay from the store has the same bytes.
+  auto tools = tools_from_json(prompt.tools.bytes);
+  if (!tools) return nullptr;
+  if (heads_.size() > prompts_kept) heads_.clear();
+  return heads_[key] = make_head(*setup_.provider, config, prompt.system.bytes, *std::move(tools));
 }
 
 }  // namespace joey

@@ -2,14 +2,17 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "checkpoint/checkpoint.hpp"
 #include "core/mode.hpp"
 #include "core/prompt.hpp"
 #include "core/task.hpp"
+#include "project/project.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/model_client.hpp"
 #include "store/store.hpp"
@@ -20,10 +23,15 @@ namespace joey {
 struct SessionSetup {
   TaskConfig config;  // of its tasks
   std::shared_ptr<Workspace> workspace;
-  std::vector<std::shared_ptr<const Tool>> tools;  // those of the workspace; the core's own are added
+  std::shared_ptr<Workspace> global;                // the person's own folder; may be null
+  ProjectOptions project_options;
+  std::shared_ptr<const Project> project;           // what both say, when the session is made; null: only what joey brings
+  std::shared_ptr<Checkpoints> checkpoints;         // null: none are taken
+  std::vector<std::shared_ptr<const Tool>> tools;   // those of the workspace; the core's own are added
   std::shared_ptr<const Provider> provider;
   std::shared_ptr<ModelClient> model;
   std::string instructions;
+  std::string language;  // the model answers in; empty: the person's
   std::chrono::milliseconds idle_timeout{120'000};
 };
 
@@ -36,26 +44,42 @@ class Session {
   [[nodiscard]] Status add_tool(std::shared_ptr<const Tool> tool);
 
   [[nodiscard]] const SessionSetup& setup() const { return setup_; }
-  [[nodiscard]] Surroundings surroundings() const { return {builtin_modes(), specs_}; }
-  [[nodiscard]] const std::vector<ToolSpec>& specs() const { return specs_; }
-  [[nodiscard]] const Tool* find_tool(std::string_view name) const;
+  [[nodiscard]] const std::shared_ptr<const Project>& project() const { return setup_.project; }
+  // The project's files have changed: modes, tools and prompts are made anew. Tasks get a new prompt with their next mode.
+  void set_project(std::shared_ptr<const Project> project);
 
-  // The prompt of a mode, and its texts for the store. The mode must exist.
+  [[nodiscard]] std::span<const Mode> modes() const;
+  [[nodiscard]] Surroundings surroundings(std::string_view news = {}) const { return {modes(), specs_, news}; }
+  [[nodiscard]] const std::vector<ToolSpec>& specs() const { return specs_; }
+  [[nodiscard]] std::shared_ptr<const Tool> find_tool(std::string_view name) const;
+
+  // A host's own text instead of a section of the prompts that are made from now on.
+  [[nodiscard]] Status set_prompt_section(const std::string& section, std::string text);
+
+  // The prompt of a mode, and its texts for the store.
   struct ReadyPrompt {
     event::PromptSet set;
     Blob system;
     Blob tools;
   };
-  [[nodiscard]] const ReadyPrompt& prompt(const std::string& mode);
+  // Null when there is no such mode.
+  [[nodiscard]] std::shared_ptr<const ReadyPrompt> prompt(const std::string& mode);
+  // One that this session made; null when it did not, or too many others since.
+  [[nodiscard]] std::shared_ptr<const ReadyPrompt> find_prompt(const event::PromptSet& set) const;
 
-  // What requests with this prompt begin with; null for one that this session did not make.
-  [[nodiscard]] RequestHead head(const TaskConfig& config, const event::PromptSet& prompt);
+  // What requests with this prompt begin with.
+  [[nodiscard]] RequestHead head(const TaskConfig& config, const ReadyPrompt& prompt);
 
  private:
+  void take_project_tools();
+
   SessionSetup setup_;
+  std::map<std::string, std::string> sections_;  // of the host's
   std::vector<ToolSpec> specs_;
-  std::map<std::string, ReadyPrompt> prompts_;  // by mode
-  std::map<std::string, RequestHead> heads_;    // by model and digests
+  std::vector<std::shared_ptr<const Tool>> project_tools_;
+  std::map<std::string, std::shared_ptr<const ReadyPrompt>> prompts_;  // by mode
+  std::deque<std::shared_ptr<const ReadyPrompt>> made_;                // the last ones, also of an earlier project
+  std::map<std::string, RequestHead> heads_;                           // by model and digests
 };
 
 }  // namespace joey

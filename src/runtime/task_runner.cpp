@@ -1,6 +1,9 @@
 #include "runtime/task_runner.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "runtime/engine.hpp"
@@ -47,6 +50,7 @@ bool TaskRunner::awaits(std::string_view child) const {
 
 void TaskRunner::deliver(Input input, Completion<void> done) {
   if (stalled_) return done(failure(ErrorCode::io, "the task left memory because its store failed: open it again"));
+  if (std::holds_alternative<input::Cancel>(input)) preparing_.cancel();  // what was being read is no longer worth a wait
   inputs_.push_back({std::move(input), std::move(done)});
   pump();
 }
@@ -64,8 +68,80 @@ void TaskRunner::pump() {
 
 void TaskRunner::handle(Waiting waiting) {
   handling_ = true;
+  if (needs_preparation(waiting.input)) return prepare_and_handle(std::move(waiting));
+  decide_on(std::move(waiting));
+}
+
+// What a person says is taken in its turn, however long its mentions take to read.
+bool TaskRunner::needs_preparation(const Input& input) const {
+  if (session_->project() == nullptr) return false;
+  if (std::holds_alternative<input::Start>(input)) return true;
+  const auto* say = std::get_if<input::Say>(&input);
+  return say != nullptr && may_mention(say->text);
+}
+
+void TaskRunner::prepare_and_handle(Waiting waiting) {
+  preparing_ = CancelToken();
+  PreparationRequest request;
+  request.workspace = session_->setup().workspace;
+  request.global = session_->setup().global;
+  request.project = session_->project();
+  request.project_options = session_->setup().project_options;
+  request.now = engine_.scheduler().now();
+  request.cancel = preparing_;
+  if (const auto* start = std::get_if<input::Start>(&waiting.input)) {
+    request.begins = true;
+    request.by_person = start->parent.empty();
+    request.text = start->text;
+    request.mode = start->config.mode;
+  } else {
+    request.text = std::get<input::Say>(waiting.input).text;
+    request.mode = task_.mode;
+  }
+  auto preparation = std::make_shared<Preparation>();
+  engine_.scheduler().work(
+      [request = std::move(request), preparation] { *preparation = prepare(request); },
+      [weak = weak_from_this(), preparation, waiting = std::move(waiting)]() mutable {
+        const auto self = weak.lock();
+        if (!self) return waiting.done(failure(ErrorCode::closed, "the engine has ended"));
+        if (Status taken = self->take(std::move(*preparation), waiting.input); !taken) {
+          self->handling_ = false;
+          waiting.done(std::move(taken));
+        } else {
+          self->decide_on(std::move(waiting));
+        }
+        self->pump();
+      });
+}
+
+Status TaskRunner::take(Preparation preparation, Input& input) {
+  // Another task of the session may have read the same change.
+  if (preparation.project && *preparation.project != *session_->project()) session_->set_project(preparation.project);
+  if (auto* say = std::get_if<input::Say>(&input)) {
+    say->for_model = std::move(preparation.for_model);
+    say->mode = std::move(preparation.mode);
+    std::move(preparation.images.begin(), preparation.images.end(), std::back_inserter(say->images));
+    return {};
+  }
+  auto& start = std::get<input::Start>(input);
+  start.for_model = std::move(preparation.for_model);
+  std::move(preparation.images.begin(), preparation.images.end(), std::back_inserter(start.images));
+  if (find_mode(session_->modes(), preparation.mode) != nullptr) start.config.mode = std::move(preparation.mode);
+  news_ = std::move(preparation.environment);
+  return {};
+}
+
+void TaskRunner::gather_news() {
+  for (const auto& commands : *background_) news_ += commands->take_news();
+}
+
+void TaskRunner::decide_on(Waiting waiting) {
   const Timestamp now = engine_.scheduler().now();
-  auto decided = decide(task_, waiting.input, now, session_->surroundings());
+  if (auto* start = std::get_if<input::Start>(&waiting.input)) {
+    if (const auto prompt = session_->prompt(start->config.mode)) start->prompt = prompt->set;
+  }
+  gather_news();
+  auto decided = decide(task_, waiting.input, now, session_->surroundings(news_));
   if (!decided) {
     handling_ = false;
     return waiting.done(tl::unexpected(std::move(decided.error())));
@@ -100,11 +176,12 @@ Status TaskRunner::seal(Decision& decision, Append& append) {
       broken = cache;
       cache->offset = static_cast<std::int64_t>(rope_.settled_bytes());
     } else if (const auto* prompt = std::get_if<event::PromptSet>(&body)) {
-      RequestHead head = session_->head(decision.after.config, *prompt);
+      const auto ready = session_->find_prompt(*prompt);
+      RequestHead head = ready ? session_->head(decision.after.config, *ready) : nullptr;
       if (!head) return failure(ErrorCode::internal, task_.id + ": a prompt of no known session");
       if (broken != nullptr && rope_.head()) broken->offset = static_cast<std::int64_t>(common_prefix(*rope_.head(), *head));
       rope_.set_head(std::move(head));
-      append.blobs = engine_.unstored(session_->prompt(prompt->mode));
+      append.blobs = engine_.unstored(*ready);
     }
     conversation_.apply(body, rope_);
     if (auto* requested = std::get_if<event::ModelRequested>(&body)) {
@@ -159,6 +236,7 @@ void TaskRunner::appended(Decision decision, std::vector<EntryBytes> entries, Co
       request_deltas_ = 0;
     }
     if (const auto* prompt = std::get_if<event::PromptSet>(&decision.events[i])) engine_.stored(*prompt);
+    if (std::holds_alternative<event::EnvironmentNoted>(decision.events[i])) news_.clear();
     if (const auto* finished = std::get_if<event::SubtaskFinished>(&decision.events[i])) subtasks_.erase(finished->child);
   }
   for (const Effect& effect : decision.effects) carry_out(effect);
@@ -203,7 +281,7 @@ void TaskRunner::carry_out(const Effect& effect) {
     void operator()(const effect::RunTool& e) const { runner.run_tool(e); }
     void operator()(const effect::StartSubtask& e) const { runner.start_subtask(e); }
     void operator()(const effect::PreparePrompt& e) const {
-      runner.inputs_.push_back({input::PromptReady{runner.session_->prompt(e.mode).set}, [](Status) {}});
+      runner.prepare_prompt(e.mode);
     }
     void operator()(const effect::SetTimer& e) const { runner.set_timer(e.at); }
     void operator()(const effect::StopModel&) const { runner.model_.reset(); }
@@ -215,20 +293,56 @@ void TaskRunner::carry_out(const Effect& effect) {
   std::visit(Visitor{*this}, effect);
 }
 
+// The mode's prompt, or, where it is gone from the project's files, that of the first mode there is.
+void TaskRunner::prepare_prompt(const std::string& mode) {
+  auto prompt = session_->prompt(mode);
+  if (prompt == nullptr) prompt = session_->prompt(session_->modes().front().slug);
+  event::PromptSet set = prompt->set;
+  set.mode = mode;
+  inputs_.push_back({input::PromptReady{std::move(set)}, [](Status) {}});
+}
+
 void TaskRunner::call_model(const effect::CallModel&) {
   model_ = session_->setup().model->start({std::move(request_.body), task_.id, session_->setup().idle_timeout}, *this);
   request_ = {};
 }
 
 void TaskRunner::run_tool(const effect::RunTool& e) {
-  const Tool* tool = session_->find_tool(e.tool);
+  auto tool = session_->find_tool(e.tool);
   if (tool == nullptr) return tool_done(e.call, {false, "this session does not have the tool any more", {}, ""});
   Running& running = running_[e.call];
   running.tool = e.tool;
   running.seq = task_.seq;
+  if (session_->setup().checkpoints != nullptr && !tool->spec().read_only) return take_checkpoint(e, std::move(tool));
+  start_tool(e, tool);
+}
+
+// The workspace as it is before the call, recorded before the call begins. One that fails is recorded too, and keeps
+// nobody from working.
+void TaskRunner::take_checkpoint(const effect::RunTool& e, std::shared_ptr<const Tool> tool) {
+  auto taken = std::make_shared<Result<Checkpoint>>(failure(ErrorCode::internal, "no checkpoint"));
+  engine_.scheduler().work(
+      [checkpoints = session_->setup().checkpoints, task = task_.id, label = fmt::format("before {}", e.tool),
+       cancel = running_.at(e.call).cancel, taken] { *taken = checkpoints->take(task, label, cancel); },
+      [weak = weak_from_this(), ended = engine_.count_tool(), e, tool = std::move(tool), taken] {
+        ended();
+        const auto self = weak.lock();
+        if (!self || !self->running_.contains(e.call)) return;  // it was cancelled meanwhile
+        input::CheckpointTaken input{e.call, *taken ? (*taken)->id : "", *taken ? "" : taken->error().message};
+        self->deliver(std::move(input), [weak, e, tool](const Status&) {
+          const auto runner = weak.lock();
+          if (runner && runner->running_.contains(e.call)) runner->start_tool(e, tool);
+        });
+      });
+}
+
+void TaskRunner::start_tool(const effect::RunTool& e, const std::shared_ptr<const Tool>& tool) {
+  const Running& running = running_.at(e.call);
   auto context = std::make_shared<ToolContext>();
   context->task = task_.id;
   context->workspace = session_->setup().workspace;
+  context->project = session_->project();
+  context->mode = task_.mode;
   context->protected_files = e.protected_files;
   context->files = files_;
   context->scheduler = &engine_.scheduler();
@@ -244,7 +358,7 @@ void TaskRunner::run_tool(const effect::RunTool& e) {
                                                ++r.deltas, self->engine_.scheduler().now(), call, r.tool, text));
   };
   tool->run(e.arguments, std::move(context),
-            [weak = weak_from_this(), ended = engine_.count_tool(), call = e.call](ToolOutcome outcome) {
+            [weak = weak_from_this(), ended = engine_.count_tool(), call = e.call, tool](ToolOutcome outcome) {
               ended();
               if (const auto self = weak.lock()) self->tool_done(call, std::move(outcome));
             });
@@ -292,6 +406,7 @@ void TaskRunner::set_timer(Timestamp at) {
 
 void TaskRunner::stop_all() {
   model_.reset();
+  preparing_.cancel();
   for (auto& [call, running] : std::exchange(running_, {})) running.cancel.cancel();
   background_->clear();
   for (TimerId* timer : {&timer_, &passivate_timer_}) {

@@ -12,6 +12,7 @@
 #include "core/conversation.hpp"
 #include "core/task.hpp"
 #include "runtime/model_client.hpp"
+#include "runtime/preparation.hpp"
 #include "runtime/request_rope.hpp"
 #include "runtime/session.hpp"
 #include "store/store.hpp"
@@ -54,6 +55,11 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   [[nodiscard]] bool idle() const;  // nothing is under way and nothing waits to be taken
   void pump();
   void handle(Waiting waiting);
+  [[nodiscard]] bool needs_preparation(const Input& input) const;
+  void prepare_and_handle(Waiting waiting);
+  [[nodiscard]] Status take(Preparation preparation, Input& input);
+  void decide_on(Waiting waiting);
+  void gather_news();
   Status seal(Decision& decision, Append& append);
   [[nodiscard]] std::unique_ptr<TaskSummary> summary(const Decision& decision) const;
   void appended(Decision decision, std::vector<EntryBytes> entries, Completion<void> done);
@@ -61,8 +67,11 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   void stall(const Error& error, const Completion<void>& done);
 
   void carry_out(const Effect& effect);
+  void prepare_prompt(const std::string& mode);
   void call_model(const effect::CallModel& e);
   void run_tool(const effect::RunTool& e);
+  void take_checkpoint(const effect::RunTool& e, std::shared_ptr<const Tool> tool);
+  void start_tool(const effect::RunTool& e, const std::shared_ptr<const Tool>& tool);
   void tool_done(const std::string& call, ToolOutcome outcome);
   void start_subtask(const effect::StartSubtask& e);
   void set_timer(Timestamp at);
@@ -85,7 +94,9 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   RequestRope rope_;
 
   std::deque<Waiting> inputs_;
-  bool handling_{false};  // an input is being decided, appended or carried out
+  bool handling_{false};  // an input is being prepared, decided, appended or carried out
+  CancelToken preparing_;
+  std::string news_;      // what the next request should say of the surroundings
   bool stalled_{false};
 
   RequestRope::Request request_;  // sealed, not yet sent

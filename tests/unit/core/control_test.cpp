@@ -14,6 +14,21 @@ std::string problem(const Result<T>& result) {
 
 }  // namespace
 
+TEST_CASE("without a task a call of a control tool is rehearsed: its arguments are checked, and nothing happens") {
+  const auto say = [](const char* tool, const char* arguments) {
+    const auto text = rehearse(tool, arguments, builtin_modes());
+    return text ? *text : "refused: " + text.error().message;
+  };
+  CHECK(say("attempt_completion", R"({"result":"Done."})") == "Would end the task with: Done.");
+  CHECK(say("attempt_completion", "{}") == "refused: argument \"result\" is missing: it must be a string");
+  CHECK(say("update_todo_list", R"({"todos":"[x] a\n[ ] b"})") == "Would make this the todo list:\n[x] a\n[ ] b\n");
+  CHECK(say("ask_followup_question", R"({"question":"Why?","follow_up":[{"text":"So.","mode":"ask"},{"text":"No."}]})") ==
+        "Would ask the person: Why?\n- So. (in mode \"ask\")\n- No.");
+  CHECK(say("switch_mode", R"({"mode_slug":"ask","reason":"r"})") == "Would go on in mode \"ask\" because: r");
+  CHECK(say("switch_mode", R"({"mode_slug":"none","reason":"r"})") == "refused: there is no mode \"none\"");
+  CHECK(say("new_task", R"({"mode":"code","message":"m"})") == "Would start a subtask in mode \"code\" with: m");
+}
+
 TEST_CASE("the control tools have schemas that are JSON and name what they require") {
   CHECK(control_tools().size() == 5);
   for (const ToolSpec& spec : control_tools()) {

@@ -9,7 +9,7 @@ using namespace joey;
 
 namespace {
 
-const PromptParts parts{"/work", "Linux", "/bin/bash", ""};
+const PromptParts parts{.workspace = "/work", .system = "Linux", .shell = "/bin/bash"};
 
 std::string prompt_of(const char* mode, const PromptParts& with = parts) {
   return system_prompt(*find_mode(builtin_modes(), mode), builtin_modes(), with);
@@ -25,17 +25,55 @@ TEST_CASE("a prompt is the same bytes every time") {
 }
 
 TEST_CASE("a prompt says the role, the modes, the surroundings and whose instructions") {
-  const std::string prompt = prompt_of("architect", {"/home/me/project", "Linux", "/bin/zsh", "Speak French."});
+  PromptParts all{.workspace = "/home/me/project", .system = "Linux", .shell = "/bin/zsh"};
+  all.language = "French";
+  all.instructions = "Be brief.";
+  all.rules = "Tabs.";
+  all.skills = "# Skills\n";
+  const std::string prompt = prompt_of("architect", all);
   CHECK(prompt.starts_with("You are joey, a technical lead"));
   for (const Mode& mode : builtin_modes()) CHECK(has(prompt, fmt::format("- {} (\"{}\"): ", mode.name, mode.slug)));
   CHECK(has(prompt, "You are in mode \"architect\". It may edit only files that match \\.md$ (Markdown files only)."));
   CHECK(has(prompt, "- Workspace: /home/me/project\n"));
   CHECK(has(prompt, "- Shell: /bin/zsh\n"));
   CHECK(has(prompt, "# This mode\n\nGather what you need"));
-  CHECK(prompt.ends_with("# The person's instructions\n\nSpeak French.\n"));
-  CHECK_FALSE(has(prompt_of("code"), "# This mode"));
-  CHECK_FALSE(has(prompt_of("code"), "# The person's instructions"));
-  CHECK_FALSE(has(prompt_of("code"), "It may edit only"));
+  CHECK(prompt.ends_with("# Rules\n\nTabs.\n"));
+  for (const char* none : {"# This mode", "# The person's instructions", "# Language", "# Rules", "It may edit only", "\n\n\n"}) {
+    CHECK_FALSE(has(prompt_of("code"), none));
+  }
+}
+
+TEST_CASE("language, the person's instructions, the mode's and the rules come in this order") {
+  PromptParts all = parts;
+  all.language = "French";
+  all.instructions = "Be brief.";
+  all.rules = "Tabs.";
+  const std::string prompt = prompt_of("ask", all);
+  std::size_t last = 0;
+  for (const char* part : {"# Surroundings", "# Language", "# The person's instructions", "# This mode", "# Rules"}) {
+    const std::size_t at = prompt.find(part);
+    REQUIRE(at != std::string::npos);
+    CHECK(at > last);
+    last = at;
+  }
+}
+
+TEST_CASE("a host replaces sections of the prompt, or leaves them out") {
+  PromptParts own = parts;
+  own.replaced = {{"work", "Work as you like."}, {"modes", ""}};
+  const std::string prompt = prompt_of("code", own);
+  CHECK(has(prompt, "\n\nWork as you like.\n\n# Surroundings"));
+  CHECK_FALSE(has(prompt, "# How you work"));
+  CHECK_FALSE(has(prompt, "# Modes"));
+  for (const std::string_view section : prompt_sections()) own.replaced[std::string(section)] = "";
+  CHECK(prompt_of("code", own).empty());
+}
+
+TEST_CASE("a mode that does not say when to use it is known by its role's first sentence") {
+  const std::vector<Mode> modes{{"a", "A", "You write. Then you rest.", "", "", {}, "", ""}, {"b", "B", "You read\nall day", "", "", {}, "", ""}};
+  const std::string prompt = system_prompt(modes[0], modes, parts);
+  CHECK(has(prompt, "- A (\"a\"): You write.\n"));
+  CHECK(has(prompt, "- B (\"b\"): You read\n"));
 }
 
 TEST_CASE("a mode offers its tools in the order given") {

@@ -1,0 +1,43 @@
+// What has to be read before a person's message can be taken: the project's files as they are now, what the message
+// mentions, and, for the first one of a task, what is around it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/cancel.hpp"
+#include "base/scheduler.hpp"
+#include "project/mentions.hpp"
+#include "project/project.hpp"
+#include "workspace/workspace.hpp"
+
+namespace joey {
+
+struct PreparationRequest {
+  std::shared_ptr<const Workspace> workspace;
+  std::shared_ptr<const Workspace> global;  // may be null
+  std::shared_ptr<const Project> project;   // as it was last read
+  ProjectOptions project_options;
+  std::string text;       // the message
+  bool by_person{true};   // only then its mentions mean something
+  bool begins{false};     // the first message of a task
+  std::string mode;       // of the task
+  Timestamp now{0};
+  CancelToken cancel;
+};
+
+struct Preparation {
+  std::shared_ptr<const Project> project;  // null: it has not changed
+  std::string for_model;                   // the message with what it mentions; empty: as it was written
+  std::vector<Image> images;
+  std::string mode;         // that a command in it asks for; empty: none
+  std::string environment;  // of a message that begins a task
+};
+
+// Whether a message, not the first of its task, needs any of this: cheap, and rather true than false.
+[[nodiscard]] bool may_mention(std::string_view text);
+
+// Blocks: for a worker thread.
+[[nodiscard]] Preparation prepare(const PreparationRequest& request);
+
+}  // namespace joey
