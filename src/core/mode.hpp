@@ -1,6 +1,7 @@
 // Modes: a role for the model, and the groups of tools it may use.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +10,9 @@
 #include "model/tool.hpp"
 
 namespace joey {
+
+// Who says so. Where two of one name meet, the later of these stands.
+enum class Origin : std::uint8_t { builtin, global, project };
 
 struct Mode {
   std::string slug;
@@ -19,6 +23,10 @@ struct Mode {
   std::vector<ToolGroup> groups;
   std::string edit_pattern;      // a regular expression (RE2) that files to edit must match; empty: any
   std::string edit_description;  // of that pattern, for messages
+  std::string description{};     // one line for the person who chooses a mode; may be empty
+  Origin origin{Origin::builtin};
+
+  bool operator==(const Mode&) const = default;
 };
 
 // architect, code, ask, debug, orchestrator.

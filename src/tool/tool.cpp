@@ -50,8 +50,8 @@ std::string compact_json(std::string_view json) {
 }
 
 std::vector<std::shared_ptr<const Tool>> workspace_tools() {
-  return {read_file_tool(),  write_to_file_tool(), apply_diff_tool(),
-          list_files_tool(), search_files_tool(),  execute_command_tool()};
+  return {read_file_tool(),    write_to_file_tool(),   apply_diff_tool(),        list_files_tool(),
+          search_files_tool(), execute_command_tool(), run_slash_command_tool(), skill_tool()};
 }
 
 }  // namespace joey

@@ -15,6 +15,8 @@
 
 namespace joey {
 
+struct Project;  // project/project.hpp
+
 // What outlives a single call but not its task: commands that went on in the background. Ending it ends them.
 class TaskCommands {
  public:
@@ -29,6 +31,8 @@ struct ToolContext {
   std::shared_ptr<Workspace> workspace;
   bool protected_files{false};        // ChangeOptions::protected_files of every change
   std::shared_ptr<FileLedger> files;  // what the model has seen of files; may be null
+  std::shared_ptr<const Project> project;  // what the repository says; may be null
+  std::string mode;                        // the task's; empty when the tool runs without one
   Scheduler* scheduler{nullptr};
   CancelToken cancel;
   UniqueFunction<void(std::string_view)> on_output;  // streamed output, UTF-8, for display; loop thread; may be empty
