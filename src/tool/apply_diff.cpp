@@ -58,7 +58,7 @@ class ApplyDiff final : public BlockingTool {
     const auto result = apply_diff_blocks(before->text, diff);
     if (!result) return tool_failure(result.error());
 
-    if (result->blocks_applied == 0) {
+    if (result->applied == 0) {
       return tool_failure(within(fmt::format("\"{}\" is unchanged: no block of the diff could be applied.\n{}", *relative,
                                              trim(result->report)),
                                  context.result_bytes_max));
@@ -73,15 +73,15 @@ class ApplyDiff final : public BlockingTool {
   }
 
  private:
-  static std::string report(std::string_view path, const DiffResult& result, bool changed) {
+  static std::string report(std::string_view path, const EditResult& result, bool changed) {
     std::string text;
-    if (result.blocks_failed > 0) {
+    if (result.failed > 0) {
       text = fmt::format("Only {} of {} blocks were applied to \"{}\". Read the file again before you retry the others.\n"
                          "{}\n",
-                         result.blocks_applied, result.blocks_applied + result.blocks_failed, path, result.report);
+                         result.applied, result.applied + result.failed, path, result.report);
     }
     std::string notice(changed ? saved_notice : "The file already held the result: nothing was written.");
-    if (changed && result.blocks_applied + result.blocks_failed == 1) notice += one_block_notice;
+    if (changed && result.applied + result.failed == 1) notice += one_block_notice;
     if (!result.notes.empty()) notice.append(" ").append(trim(result.notes));
     return text + write_report(path, changed ? "modified" : "unchanged", notice);
   }

@@ -21,7 +21,7 @@ std::string block(std::string_view search, std::string_view replace, int start_l
 std::string applied(std::string_view text, std::string_view diff) {
   const auto result = apply_diff_blocks(text, diff);
   if (!result) return "error: " + result.error().message;
-  if (result->blocks_failed > 0) return "failed: " + result->report;
+  if (result->failed > 0) return "failed: " + result->report;
   return result->text;
 }
 
@@ -212,8 +212,8 @@ TEST_CASE("every failed block is reported, with the nearest text, and the good o
       text, block("alpha beta DELTA", "x") + block("third", "3rd") + block("zzzzzzzzzzzzz", "y") + block("third", "third"));
   REQUIRE(result);
   CHECK(result->text == "alpha beta gamma\nsecond line here\n3rd\n");
-  CHECK(result->blocks_applied == 1);
-  CHECK(result->blocks_failed == 3);
+  CHECK(result->applied == 1);
+  CHECK(result->failed == 3);
   CHECK(holds(result->report, "Block 1 of 4 (line 1 of the diff) failed: its SEARCH text is not in the file. The nearest "
                               "text is line 1, 68 % similar:\n1 | alpha beta gamma\n"));
   CHECK(holds(result->report, "Block 3 of 4"));
@@ -240,8 +240,8 @@ TEST_CASE("a text of near-identical lines costs bounded time") {
   search.pop_back();
   const auto result = apply_diff_blocks(text, block(search, "x") + block("    item[49999] = make_item(49999, \"the same long text for every item\");", "last"));
   REQUIRE(result);
-  CHECK(result->blocks_applied == 1);
-  CHECK(result->blocks_failed == 1);
+  CHECK(result->applied == 1);
+  CHECK(result->failed == 1);
 
   std::string same;
   for (int i = 0; i < 50'000; ++i) same += "x\n";
@@ -321,6 +321,6 @@ TEST_CASE("no diff and no text can do harm") {
     for (auto n = random() % 20; n > 0; --n) diff += pool[random() % pool.size()] + (random() % 9 == 0 ? "\r\n" : "\n");
     for (auto n = random() % 8; n > 0; --n) text += pool[random() % pool.size()] + (random() % 9 == 0 ? "" : "\n");
     const auto result = apply_diff_blocks(text, diff);
-    if (result && result->blocks_applied == 0) CHECK(result->text == text);
+    if (result && result->applied == 0) CHECK(result->text == text);
   }
 }
