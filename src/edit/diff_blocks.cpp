@@ -20,8 +20,7 @@ namespace joey {
 namespace {
 
 constexpr std::size_t blocks_max = 1000;
-constexpr std::size_t exact_steps_max = 2'000'000'000;    // of all blocks together; linear work
-constexpr std::size_t tolerant_steps_max = 200'000'000;   // of all blocks together
+constexpr std::size_t exact_steps_max = 2'000'000'000;  // of all blocks together; linear work
 
 constexpr std::string_view grammar_help =
     "write each change as these lines, the markers at the start of a line: <<<<<<< SEARCH, :start_line:N (optional), "
