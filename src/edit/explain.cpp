@@ -32,7 +32,7 @@ std::string line_range(std::size_t first, std::size_t count) {
 }
 
 std::string line_list(std::span<const std::size_t> lines, std::size_t lines_count) {
-  std::string out = "lines ";
+  std::string out = lines_count == 1 ? "line " : "lines ";
   const std::size_t shown = std::min(lines.size(), candidates_shown_max);
   for (std::size_t i = 0; i < shown; ++i) out += fmt::format("{}{}", i == 0 ? "" : ", ", lines[i] + 1);
   if (lines_count > shown) out += ", ...";
@@ -46,6 +46,7 @@ std::string explain_missing(std::string_view what, std::size_t count, std::span<
   if (lines.empty()) return fmt::format("{} is not in the file: it is empty.", what);
   if (count > lines.size()) return fmt::format("{} has {} lines and the file only {}.", what, count, lines.size());
   if (nearest.similarity == 0) {
+    if (nearest.kind == Location::Kind::too_costly) return fmt::format("{} is not in the file: read it again.", what);
     return fmt::format("{} is not in the file, nor anything like it: read the file again.", what);
   }
   const std::string like = nearest.similarity >= 1 ? "the same but for white space or typography"

@@ -16,7 +16,7 @@ inline constexpr std::size_t candidates_shown_max = 10;
 // "line 3", "lines 3-5". `first` is from 0, as everywhere but in a message.
 [[nodiscard]] std::string line_range(std::size_t first, std::size_t count);
 
-// "lines 3, 5, 9", or with "..." after them when there are more.
+// "line 3", "lines 3, 5, 9", or with "..." after ten of them when there are more.
 [[nodiscard]] std::string line_list(std::span<const std::size_t> lines, std::size_t lines_count);
 
 // "not in the file": what the text has instead of `count` lines that were looked for, its lines numbered. `what` is what

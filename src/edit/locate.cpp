@@ -10,6 +10,8 @@ namespace joey {
 namespace {
 
 constexpr std::size_t candidates_max = 10;  // given, of a text that is ambiguous
+constexpr std::size_t search_steps = 3;   // of a budget, to look at a line that may be the next of a block
+constexpr std::size_t order_steps = 20;   // to put a line among those by which windows are ordered
 constexpr double similarity_min = 0.9;
 constexpr double lead_min = 0.05;           // of the best over the second, to be the one meant
 constexpr double line_similarity_min = 0.5;  // a line that changed more is another line
@@ -25,6 +27,9 @@ std::string_view key_of(std::string_view line, Sameness sameness) {
   }
   return trim(line);
 }
+
+// Blanks go last: a space that is none in ASCII is one in plain typography.
+std::string plain_line(std::string_view line) { return std::string(trim(plain_typography(line))); }
 
 std::size_t distance_of(std::size_t a, std::size_t b) { return a > b ? a - b : b - a; }
 
@@ -75,7 +80,7 @@ class SimilarityScan {
 
   SimilarityScan(std::span<const std::string_view> block, std::span<const std::string> text, WorkBudget& budget)
       : text_(text), budget_(budget) {
-    for (const std::string_view line : block) block_.push_back(plain_typography(trim(line)));
+    for (const std::string_view line : block) block_.push_back(plain_line(line));
   }
 
   // The similarity of the window at `line`, or 0 when it is less than `floor`.
@@ -131,7 +136,7 @@ std::uint32_t Locator::Numbering::number(std::string_view line) const {
 const std::vector<std::string>& Locator::plain() {
   if (plain_.empty()) {
     plain_.reserve(lines_.size());
-    for (const Line& line : lines_) plain_.push_back(plain_typography(trim(line.text)));
+    for (const Line& line : lines_) plain_.push_back(plain_line(line.text));
   }
   return plain_;
 }
@@ -163,12 +168,14 @@ std::vector<std::size_t> Locator::places(std::span<const std::string_view> lines
   std::vector<std::uint32_t> block;
   block.reserve(lines.size());
   for (const std::string_view line : lines) {
-    block.push_back(sameness == Sameness::typography ? known.number(plain_typography(trim(line)))
+    block.push_back(sameness == Sameness::typography ? known.number(plain_line(line))
                                                      : known.number(key_of(line, sameness)));
     if (block.back() == 0) return {};
   }
-  if (!budget.spend(lines_.size())) return {};
-  return occurrences<std::uint32_t>(known.lines, block, known.lines.size());
+  if (!budget.spend(lines_.size() * search_steps)) return {};
+  std::vector<std::size_t> found = occurrences<std::uint32_t>(known.lines, block, known.lines.size());
+  budget.spend(found.size() * search_steps);
+  return found;
 }
 
 std::optional<IndentShift> Locator::shift_at(std::size_t first, std::span<const std::string_view> lines) const {
@@ -204,39 +211,44 @@ Location Locator::find(std::span<const std::string_view> lines, std::optional<st
 
 Location Locator::nearest(std::span<const std::string_view> lines, WorkBudget& budget) {
   Location location = find_similar(lines, std::nullopt, budget);
-  location.kind = Location::Kind::missing;
+  if (location.kind != Location::Kind::too_costly) location.kind = Location::Kind::missing;
   return location;
+}
+
+// The first lines of all windows of `lines.size()` lines, those that share many with the block first: once two good ones
+// are known, most others are refused by their lengths alone.
+std::vector<std::size_t> Locator::windows_by_shared_lines(std::span<const std::string_view> lines, WorkBudget& budget) {
+  const Numbering& trimmed = numbering(Sameness::indentation);
+  if (lines_by_number_.empty()) {
+    lines_by_number_.resize(trimmed.sorted.size() + 1);
+    for (std::size_t i = 0; i < lines_.size(); ++i) lines_by_number_[trimmed.lines[i]].push_back(i);
+  }
+  const std::size_t windows_count = lines_.size() - lines.size() + 1;
+  std::vector<std::uint32_t> shared(windows_count, 0);
+  for (std::size_t i = 0; i < lines.size() && !budget.spent(); ++i) {
+    const std::uint32_t number = trimmed.number(trim(lines[i]));
+    if (number == 0 || trimmed.sorted[number - 1].empty()) continue;
+    budget.spend(lines_by_number_[number].size());
+    for (const std::size_t place : lines_by_number_[number]) {
+      if (place >= i && place - i < windows_count) ++shared[place - i];
+    }
+  }
+  std::vector<std::size_t> order(windows_count);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return shared[a] > shared[b]; });
+  return order;
 }
 
 Location Locator::find_similar(std::span<const std::string_view> lines, std::optional<std::size_t> near,
                                WorkBudget& budget) {
   Location location;
   if (lines.size() > lines_.size()) return location;
-
-  // Windows that share many lines with the block come first: once two good ones are known, most others are refused by
-  // their lengths alone.
-  const std::size_t windows_count = lines_.size() - lines.size() + 1;
-  std::vector<std::uint32_t> shared(windows_count, 0);
-  const Numbering& trimmed = numbering(Sameness::indentation);
-  std::vector<std::vector<std::size_t>> lines_by_number(trimmed.sorted.size() + 1);
-  for (std::size_t i = 0; i < lines_.size(); ++i) lines_by_number[trimmed.lines[i]].push_back(i);
-  for (std::size_t i = 0; i < lines.size() && !budget.spent(); ++i) {
-    const std::uint32_t number = trimmed.number(trim(lines[i]));
-    if (number == 0 || trimmed.sorted[number - 1].empty()) continue;
-    budget.spend(lines_by_number[number].size());
-    for (const std::size_t place : lines_by_number[number]) {
-      if (place >= i && place - i < windows_count) ++shared[place - i];
-    }
-  }
-  std::vector<std::size_t> order(windows_count);
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  budget.spend(windows_count * 16);
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return shared[a] > shared[b]; });
+  if (!budget.spend(lines_.size() * order_steps)) return too_costly();
 
   SimilarityScan scan(lines, plain(), budget);
   SimilarityScan::Window best;
   SimilarityScan::Window second;
-  for (const std::size_t line : order) {
+  for (const std::size_t line : windows_by_shared_lines(lines, budget)) {
     if (budget.spent()) break;
     SimilarityScan::Window window = scan.compare(line, std::max(near_miss_min, second.similarity));
     if (window.similarity > best.similarity) std::swap(window, best);

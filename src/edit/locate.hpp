@@ -56,7 +56,7 @@ class Locator {
   // Only the first stage.
   [[nodiscard]] Location find_exactly(std::span<const std::string_view> lines, std::optional<std::size_t> near,
                                       WorkBudget& budget);
-  // What is most like the lines, for a message: `missing`, also when there is nothing like them.
+  // What is most like the lines, for a message: `missing`, or `too_costly` when something else may be more like them.
   [[nodiscard]] Location nearest(std::span<const std::string_view> lines, WorkBudget& budget);
 
   // Every place, in order, where the lines are the same in this sense, those that overlap too. None when the budget is
@@ -75,11 +75,14 @@ class Locator {
   const Numbering& numbering(Sameness sameness);
   const std::vector<std::string>& plain();
   std::optional<IndentShift> shift_at(std::size_t first, std::span<const std::string_view> lines) const;
+  std::vector<std::size_t> windows_by_shared_lines(std::span<const std::string_view> lines, WorkBudget& budget);
   Location find_similar(std::span<const std::string_view> lines, std::optional<std::size_t> near, WorkBudget& budget);
 
   std::span<const Line> lines_;
   std::array<std::optional<Numbering>, 4> numberings_;  // by Sameness
-  std::vector<std::string> plain_;                      // the lines trimmed and in plain typography, once asked for
+  // Once they are asked for:
+  std::vector<std::string> plain_;                          // the lines in plain typography, without blanks around
+  std::vector<std::vector<std::size_t>> lines_by_number_;  // that are the same but for blanks around
 };
 
 }  // namespace joey

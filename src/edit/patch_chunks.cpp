@@ -17,31 +17,38 @@
 namespace joey {
 namespace {
 
-constexpr std::size_t search_steps_max = 1'000'000'000;  // of all chunks together; linear work
+constexpr std::size_t search_steps_max = 500'000'000;  // of all chunks together
 constexpr std::size_t context_size_max = 80;             // bytes of a context in a message
 constexpr std::array samenesses{Sameness::exact, Sameness::line_end, Sameness::indentation, Sameness::typography};
 
-// Where a chunk may go.
+// Where a chunk goes.
 struct Placing {
-  std::vector<std::size_t> candidates;  // first lines, in order; the first is taken, and must be the only one there is
-  std::size_t count{0};                 // lines from there that it replaces
-  Sameness sameness{Sameness::exact};
-  bool at_end{false};                   // new lines for the end of the text: not in order with other chunks
-  std::string failure;                  // why there is no candidate
+  std::size_t first{0};  // lines [first, first + count) go
+  std::size_t count{0};
+  std::size_t cursor{0};               // where the chunk before it ends
+  Sameness sameness{Sameness::exact};  // in which its lines are those
+  bool exact_contexts{true};
+  bool at_end{false};   // new lines for the end of the text: not in order with other chunks
+  std::string failure;  // why it goes nowhere
 
-  [[nodiscard]] std::size_t first() const { return candidates.front(); }
-  [[nodiscard]] std::size_t end() const { return first() + count; }
+  [[nodiscard]] std::size_t end() const { return first + count; }
 };
-
-// The first of the sorted `places` at or after `line`.
-std::optional<std::size_t> first_from(const std::vector<std::size_t>& places, std::size_t line) {
-  const auto found = std::lower_bound(places.begin(), places.end(), line);
-  return found == places.end() ? std::nullopt : std::optional(*found);
-}
 
 std::vector<std::size_t> from(std::vector<std::size_t> places, std::size_t line) {
   places.erase(places.begin(), std::lower_bound(places.begin(), places.end(), line));
   return places;
+}
+
+// For each of `starts` the first of `places` at or after it, each once; both are sorted.
+std::vector<std::size_t> first_after_each(std::span<const std::size_t> starts, std::span<const std::size_t> places) {
+  std::vector<std::size_t> found;
+  std::size_t next = 0;
+  for (const std::size_t start : starts) {
+    while (next < places.size() && places[next] < start) ++next;
+    if (next == places.size()) break;
+    if (found.empty() || found.back() != places[next]) found.push_back(places[next]);
+  }
+  return found;
 }
 
 class ChunkApplier {
@@ -75,50 +82,49 @@ class ChunkApplier {
 
   Placing place(const PatchChunk& chunk, std::size_t cursor) {
     Placing placing;
-    const auto starts = after_contexts(chunk, cursor, placing);
+    placing.cursor = cursor;
+    const std::vector<std::size_t> starts = after_contexts(chunk, placing);
     if (!placing.failure.empty()) return placing;
 
+    const std::vector<std::string_view> old = old_lines(chunk);
+    if (old.empty()) {
+      placing.at_end = chunk.at_end || chunk.contexts.empty();
+      placing.first = placing.at_end ? lines_.size() : starts.front();
+      return placing;
+    }
+    // A blank line that stays, at the end, may stand for the final newline, or between two chunks of the patch.
+    placing.count = old.size();
+    while (!find(chunk, old, starts, placing)) {
+      if (placing.count == 1 || !old[placing.count - 1].empty()) {
+        placing.failure = explain(chunk, old, cursor);
+        break;
+      }
+      --placing.count;
+    }
+    return placing;
+  }
+
+  static std::vector<std::string_view> old_lines(const PatchChunk& chunk) {
     std::vector<std::string_view> old;
     for (const PatchLine& line : chunk.lines) {
       if (line.kind != PatchLine::Kind::added) old.push_back(line.text);
     }
-    if (old.empty()) {
-      placing.at_end = chunk.at_end || chunk.contexts.empty();
-      placing.candidates = placing.at_end ? std::vector{lines_.size()} : starts;
-      return placing;
-    }
-    find(chunk, old, starts, placing);
-    // A blank line that stays, at the end, may stand for the final newline, or between two chunks of the patch.
-    std::vector<std::string_view> shorter = old;
-    while (placing.candidates.empty() && shorter.size() > 1 && shorter.back().empty()) {
-      shorter.pop_back();
-      find(chunk, shorter, starts, placing);
-    }
-    if (placing.candidates.empty()) placing.failure = explain(chunk, old, cursor);
-    return placing;
+    return old;
   }
 
-  // The lines after each place where the contexts are, from `cursor` on; without contexts the cursor alone.
-  std::vector<std::size_t> after_contexts(const PatchChunk& chunk, std::size_t cursor, Placing& placing) {
-    std::vector<std::size_t> starts{cursor};
+  // The lines after each place where the contexts are, from the cursor on; without contexts the cursor alone.
+  std::vector<std::size_t> after_contexts(const PatchChunk& chunk, Placing& placing) {
+    std::vector<std::size_t> starts{placing.cursor};
     for (std::size_t i = 0; i < chunk.contexts.size(); ++i) {
       std::vector<std::size_t> next;
       for (const Sameness sameness : samenesses) {
         const std::vector<std::size_t> places = locator_.places({&chunk.contexts[i], 1}, sameness, budget_);
-        if (i == 0) {
-          next = from(places, cursor);
-        } else {
-          for (const std::size_t start : starts) {
-            const auto place = first_from(places, start);
-            if (place && (next.empty() || next.back() != *place)) next.push_back(*place);
-          }
-        }
-        if (next.empty()) continue;
-        placing.sameness = std::max(placing.sameness, sameness);
-        break;
+        next = i == 0 ? from(places, placing.cursor) : first_after_each(starts, places);
+        placing.exact_contexts = placing.exact_contexts && (next.empty() || sameness == Sameness::exact);
+        if (!next.empty()) break;
       }
       if (next.empty()) {
-        placing.failure = explain_context(chunk.contexts[i], cursor);
+        placing.failure = explain_context(chunk.contexts[i], placing.cursor);
         return {};
       }
       starts = std::move(next);
@@ -127,44 +133,55 @@ class ChunkApplier {
     return starts;
   }
 
-  void find(const PatchChunk& chunk, std::span<const std::string_view> old, const std::vector<std::size_t>& starts,
+  // The earliest place of the first placing.count old lines, in the strictest sense in which they have one.
+  bool find(const PatchChunk& chunk, std::span<const std::string_view> old, std::span<const std::size_t> starts,
             Placing& placing) {
     for (const Sameness sameness : samenesses) {
-      std::vector<std::size_t> places = from(locator_.places(old, sameness, budget_), starts.front());
-      if (chunk.at_end) std::erase_if(places, [&](std::size_t at) { return at + old.size() != lines_.size(); });
-      if (chunk.contexts.empty()) {
-        placing.candidates = std::move(places);
-      } else {
-        for (const std::size_t start : starts) {
-          const auto at = first_from(places, start);
-          if (at && (placing.candidates.empty() || placing.candidates.back() != *at)) placing.candidates.push_back(*at);
-        }
-      }
-      if (placing.candidates.empty()) continue;
-      placing.count = old.size();
-      placing.sameness = std::max(placing.sameness, sameness);
-      return;
+      placing.sameness = sameness;
+      const std::vector<std::size_t> places = candidates(chunk, old, starts, placing);
+      if (places.empty()) continue;
+      placing.first = places.front();
+      return true;
     }
+    return false;
+  }
+
+  // Where old lines may be, in order.
+  std::vector<std::size_t> candidates(const PatchChunk& chunk, std::span<const std::string_view> old,
+                                      std::span<const std::size_t> starts, const Placing& placing) {
+    std::vector<std::size_t> places =
+        from(locator_.places(old.subspan(0, placing.count), placing.sameness, budget_), starts.front());
+    if (chunk.at_end) std::erase_if(places, [&](std::size_t at) { return at + placing.count != lines_.size(); });
+    return chunk.contexts.empty() ? places : first_after_each(starts, places);
   }
 
   // Each chunk has its earliest place now. Where taking the latest ones from the end leads elsewhere, there is a choice.
+  // What was found before is looked for again: to keep every candidate could take any amount of memory.
   void refuse_choices() {
     std::size_t limit = lines_.size();
     for (std::size_t i = placings_.size(); i-- > 0;) {
       Placing& placing = placings_[i];
       if (!placing.failure.empty() || placing.at_end) continue;
-      std::vector<std::size_t>& candidates = placing.candidates;
-      std::erase_if(candidates, [&](std::size_t at) { return at + placing.count > limit; });
-      limit = candidates.back();
-      if (candidates.size() == 1) continue;
+      const PatchChunk& chunk = chunks_[i];
+      std::vector<std::size_t> places = after_contexts(chunk, placing);
+      const std::vector<std::string_view> old = old_lines(chunk);
+      if (!places.empty() && !old.empty()) places = candidates(chunk, old, places, placing);
+      std::erase_if(places, [&](std::size_t at) { return at + placing.count > limit; });
+      if (places.empty()) {
+        placing.failure = too_costly();
+        continue;
+      }
+      limit = places.back();
+      if (places.size() == 1) continue;
+      const std::string at = line_list(places, places.size());
       placing.failure =
-          chunks_[i].contexts.empty()
+          chunk.contexts.empty()
               ? fmt::format("its lines are in the file {} times, at {}: put an @@ line that comes before the right place "
                             "above them, or add more lines around.",
-                            candidates.size(), line_list(candidates, candidates.size()))
+                            places.size(), at)
               : fmt::format("its @@ line leads to {} places, at {}: put another @@ line above it, such as the class or "
                             "function it is in, or add more lines around.",
-                            candidates.size(), line_list(candidates, candidates.size()));
+                            places.size(), at);
     }
   }
 
@@ -186,6 +203,7 @@ class ChunkApplier {
   }
 
   std::string explain(const PatchChunk& chunk, std::span<const std::string_view> old, std::size_t cursor) {
+    if (budget_.spent()) return too_costly();
     for (const Sameness sameness : samenesses) {
       const std::vector<std::size_t> places = locator_.places(old, sameness, budget_);
       if (places.empty()) continue;
@@ -195,7 +213,6 @@ class ChunkApplier {
       return fmt::format("its lines are at {}, before the chunk above ends, at line {}: chunks come in the order of the file.",
                          at, cursor);
     }
-    if (budget_.spent()) return too_costly();
     WorkBudget budget(nearest_steps_max / chunks_.size());
     return explain_missing("what it removes or keeps", old.size(), lines_, locator_.nearest(old, budget));
   }
@@ -208,10 +225,10 @@ class ChunkApplier {
     std::vector<std::size_t> order(chunks_.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return placings_[a].first() < placings_[b].first(); });
+                     [&](std::size_t a, std::size_t b) { return placings_[a].first < placings_[b].first; });
     std::size_t at = 0;
     for (const std::size_t i : order) {
-      append_lines(result.text, lines_.subspan(at, placings_[i].first() - at));
+      append_lines(result.text, lines_.subspan(at, placings_[i].first - at));
       if (!append(result, i)) return too_large();
       at = placings_[i].end();
     }
@@ -234,17 +251,17 @@ class ChunkApplier {
         old.push_back(line.text);
       }
     }
-    const std::span<const Line> gone = lines_.subspan(placing.first(), placing.count);
+    const std::span<const Line> gone = lines_.subspan(placing.first, placing.count);
     std::optional<IndentShift> shift = IndentShift{};
     if (placing.sameness >= Sameness::indentation) shift = find_indent_shift(old, texts_of(gone));
-    if (placing.sameness != Sameness::exact) {
+    if (placing.sameness != Sameness::exact || !placing.exact_contexts) {
       result.exact = false;
       result.notes += fmt::format("Chunk {} matched {} except for white space or typography.{}\n", index + 1,
-                                  line_range(placing.first(), std::max<std::size_t>(placing.count, 1)),
+                                  line_range(placing.first, std::max<std::size_t>(placing.count, 1)),
                                   shift || !adds ? "" : " Check the indentation of the new lines.");
     }
-    const std::string_view ending = ending_at(lines_, placing.first());
-    if (placing.first() > 0 && placing.first() == lines_.size() && result.text.back() != '\n') result.text += ending;
+    const std::string_view ending = ending_at(lines_, placing.first);
+    if (placing.first > 0 && placing.first == lines_.size() && result.text.back() != '\n') result.text += ending;
     return append_splice(result.text, {.gone = gone,
                                        .lines = fresh,
                                        .shift = shift ? &*shift : nullptr,

@@ -391,7 +391,7 @@ class Replacer {
       if (lines.size() == candidates_shown_max) break;
       lines.push_back(line_of(file_.text(), place.begin));
     }
-    return places.size() == 1 ? line_range(lines[0], 1) : line_list(lines, places.size());
+    return line_list(lines, places.size());
   }
 
   // `counts`: of the tolerant ways.

@@ -63,7 +63,7 @@ TEST_CASE("a chunk replaces exactly its lines") {
       {"a byte order mark stays", "\xEF\xBB\xBF" "a\nb\n", "-a\n+x\n b\n", "\xEF\xBB\xBF" "x\nb\n"},
       {"trailing white space of new lines", "a\n", "-a\n+b \t\n", "b \t\n"},
       {"dollars", "$&\n", "-$&\n+$1 $$\n", "$1 $$\n"},
-      {"NUL bytes", std::string("a\0\nb\n", 5), std::string("-a\0\n+\0\0\n b\n", 12), std::string("\0\0\nb\n", 5)},
+      {"NUL bytes", std::string("a\0\nb\n", 5), std::string("-a\0\n+\0\0\n b\n", 11), std::string("\0\0\nb\n", 5)},
       {"a carriage return alone", "a\rb\nc\n", "-a\rb\n+x\ry\n", "x\ry\nc\n"},
   };
   for (const Case& c : cases) {
@@ -137,8 +137,8 @@ TEST_CASE("every chunk that fails is reported, not only the last, and none appli
 
 TEST_CASE("a chunk that cannot be where it should be says where its lines are") {
   CHECK(holds(after_chunks("a\nb\n", "-b\n+B\n@@\n-a\n+A\n"),
-              "its lines are at lines 1, before the chunk above ends, at line 2: chunks come in the order of the file."));
-  CHECK(holds(after_chunks("x\nf\n", "@@ f\n-x\n"), "its lines are at lines 1, but not after its @@ line."));
+              "its lines are at line 1, before the chunk above ends, at line 2: chunks come in the order of the file."));
+  CHECK(holds(after_chunks("x\nf\n", "@@ f\n-x\n"), "its lines are at line 1, but not after its @@ line."));
   CHECK(holds(after_chunks("x\na\n", "-x\n*** End of File\n"), "its lines are not the last of the file"));
   CHECK(holds(after_chunks("a\n", "@@ zzz\n-a\n"), "its @@ line \"zzz\" is not in the file"));
   CHECK(holds(after_chunks("f\na\n", "-a\n@@ f\n+b\n"), "its @@ line \"f\" is at line 1, before the chunk above it ends"));

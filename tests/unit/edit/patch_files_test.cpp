@@ -85,9 +85,9 @@ TEST_CASE("every failure of a patch is reported, of all its files, and nothing a
                                      "*** Update File: a\n-a\n*** Update File: dir\n-x\n*** Add File: dir\n");
   CHECK(holds(report, "In \"a\":\nChunk 1 of 2 (line 3 of the patch) failed: "));
   CHECK(holds(report, "\nChunk 2 of 2 (line 4 of the patch) failed: its lines are in the file 2 times, at lines 2, 3"));
-  CHECK(holds(report, "\nLine 9 of the patch: \"c\" does not exist"));
-  CHECK(holds(report, "\nLine 10 of the patch: \"a\": not tried, since an earlier part of the patch for it failed\n"));
-  CHECK(holds(report, "\nLine 12 of the patch: \"dir\": is a directory\n"));
+  CHECK(holds(report, "\nLine 10 of the patch: \"c\" does not exist"));
+  CHECK(holds(report, "\nLine 11 of the patch: \"a\": not tried, since an earlier part of the patch for it failed\n"));
+  CHECK(holds(report, "\nLine 13 of the patch: \"dir\": is a directory\n"));
   CHECK(report.find("\"b\"") == std::string::npos);
 }
 
