@@ -88,7 +88,7 @@ std::string system_prompt(const Mode& mode, std::span<const Mode> modes, const P
 std::vector<ToolSpec> tools_of_mode(const Mode& mode, std::span<const ToolSpec> tools) {
   std::vector<ToolSpec> offered;
   for (const ToolSpec& tool : tools) {
-    if (allows_group(mode, tool.group)) offered.push_back(tool);
+    if (tool.offered && allows_group(mode, tool.group)) offered.push_back(tool);
   }
   return offered;
 }

@@ -32,7 +32,7 @@ struct PromptParts {
 
 [[nodiscard]] std::string system_prompt(const Mode& mode, std::span<const Mode> modes, const PromptParts& parts);
 
-// The tools a mode offers, in the order given.
+// The tools a mode offers, in the order given, without those that are not offered to models at all.
 [[nodiscard]] std::vector<ToolSpec> tools_of_mode(const Mode& mode, std::span<const ToolSpec> tools);
 
 // The tools as the journal keeps them: a JSON array of {name, description, parameters}.

@@ -11,20 +11,16 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "edit/explain.hpp"
 #include "edit/lines.hpp"
 #include "edit/locate.hpp"
+#include "edit/splice.hpp"
 
 namespace joey {
 namespace {
 
 constexpr std::size_t blocks_max = 1000;
-constexpr std::size_t text_lines_max = 1'000'000;
-constexpr std::size_t exact_steps_max = 2'000'000'000;    // of all blocks together; linear work
-constexpr std::size_t tolerant_steps_max = 200'000'000;   // of all blocks together
-constexpr std::size_t aligned_cells_max = 1'000'000;      // of the table that aligns a replacement with its search
-constexpr std::size_t nearest_lines_shown_max = 40;
-constexpr std::size_t nearest_line_size_max = 200;
-constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+constexpr std::size_t exact_steps_max = 2'000'000'000;  // of all blocks together; linear work
 
 constexpr std::string_view grammar_help =
     "write each change as these lines, the markers at the start of a line: <<<<<<< SEARCH, :start_line:N (optional), "
@@ -217,53 +213,6 @@ std::optional<Block> without_line_numbers(const Block& block) {
 
 // ---- Applying --------------------------------------------------------------------------------------------------------
 
-// For each line of the replacement the line of the search it is, where the two share a longest common subsequence.
-std::vector<std::optional<std::size_t>> align(std::span<const std::string_view> search,
-                                              std::span<const std::string_view> replace) {
-  std::vector<std::optional<std::size_t>> kept(replace.size());
-  const std::size_t shorter = std::min(search.size(), replace.size());
-  std::size_t start = 0;
-  for (; start < shorter && search[start] == replace[start]; ++start) kept[start] = start;
-  std::size_t end = 0;
-  for (; end < shorter - start && search[search.size() - 1 - end] == replace[replace.size() - 1 - end]; ++end) {
-    kept[replace.size() - 1 - end] = search.size() - 1 - end;
-  }
-  const std::size_t rows = search.size() - start - end;
-  const std::size_t columns = replace.size() - start - end;
-  if (rows == 0 || columns == 0 || rows > aligned_cells_max / columns) return kept;
-
-  // common[i][j]: of what follows line i of the search and line j of the replacement.
-  std::vector<std::uint32_t> common((rows + 1) * (columns + 1), 0);
-  const auto cell = [&](std::size_t i, std::size_t j) -> std::uint32_t& { return common[i * (columns + 1) + j]; };
-  for (std::size_t i = rows; i-- > 0;) {
-    for (std::size_t j = columns; j-- > 0;) {
-      cell(i, j) = search[start + i] == replace[start + j] ? cell(i + 1, j + 1) + 1
-                                                           : std::max(cell(i + 1, j), cell(i, j + 1));
-    }
-  }
-  for (std::size_t i = 0, j = 0; i < rows && j < columns;) {
-    if (search[start + i] == replace[start + j]) {
-      kept[start + j++] = start + i++;
-    } else if (cell(i + 1, j) >= cell(i, j + 1)) {
-      ++i;
-    } else {
-      ++j;
-    }
-  }
-  return kept;
-}
-
-// The ending for a line put in at `line`: that of the nearest line at or before it that has one, else after it.
-std::string_view ending_near(std::span<const Line> lines, std::size_t line) {
-  for (std::size_t i = std::min(line + 1, lines.size()); i-- > 0;) {
-    if (!lines[i].ending.empty()) return lines[i].ending;
-  }
-  for (std::size_t i = line; i < lines.size(); ++i) {
-    if (!lines[i].ending.empty()) return lines[i].ending;
-  }
-  return "\n";
-}
-
 // A block whose place is known.
 struct Edit {
   std::size_t block{0};  // from 0, in the order of the diff
@@ -271,90 +220,51 @@ struct Edit {
   std::vector<std::string_view> search;
   std::vector<std::string_view> replace;
   IndentShift shift;
+  bool exact{false};  // EditResult::exact
 
   [[nodiscard]] std::size_t end() const { return first + search.size(); }
 };
 
-// Appends the lines that replace those of `edit`. Lines that the replacement takes over from the search stay as the
-// text has them, byte for byte; the others take the line endings of those they replace, in order.
-void append_replacement(std::string& out, std::span<const Line> lines, const Edit& edit) {
-  const auto kept = align(edit.search, edit.replace);
-  // A text without a final line ending stays without.
-  const bool unterminated = edit.end() == lines.size() && !lines.empty() && lines.back().ending.empty();
-  if (edit.first == lines.size() && !out.empty() && out.back() != '\n') out += ending_near(lines, lines.size());
-
-  std::size_t next = edit.first;  // of the replaced lines, the one whose ending comes next
-  std::size_t last_used = edit.first > 0 ? edit.first - 1 : 0;
-  std::size_t next_kept = 0;  // index into `kept`
-  for (std::size_t i = 0; i < edit.replace.size(); ++i) {
-    std::string_view ending;
-    if (kept[i]) {
-      last_used = edit.first + *kept[i];
-      next = last_used + 1;
-      out += lines[last_used].text;
-    } else {
-      while (next_kept < kept.size() && (next_kept <= i || !kept[next_kept])) ++next_kept;
-      const std::size_t limit = next_kept < kept.size() ? edit.first + *kept[next_kept] : edit.end();
-      if (next < limit) last_used = next++;
-      out += edit.shift.apply(edit.replace[i]);
-    }
-    if (!unterminated || i + 1 < edit.replace.size()) out += ending_near(lines, last_used);
-  }
-}
-
-// ---- The report ------------------------------------------------------------------------------------------------------
-
-std::string numbered_lines(std::span<const Line> lines, std::size_t first, std::size_t count) {
-  std::string out;
-  const std::size_t shown = std::min(count, nearest_lines_shown_max);
-  const std::size_t width = std::to_string(first + shown).size();
-  for (std::size_t i = first; i < first + shown; ++i) {
-    const std::string_view text = lines[i].text;
-    const std::string_view head = utf8_prefix(text, nearest_line_size_max);
-    out += fmt::format("{:>{}} | {}{}\n", i + 1, width, to_utf8(head), head.size() < text.size() ? "..." : "");
-  }
-  if (shown < count) out += fmt::format("... {} more lines\n", count - shown);
-  return out;
-}
-
-int percent(double similarity) { return similarity >= 1 ? 100 : static_cast<int>(similarity * 100); }
-
-std::string line_range(std::size_t first, std::size_t count) {
-  return count == 1 ? fmt::format("line {}", first + 1) : fmt::format("lines {}-{}", first + 1, first + count);
-}
-
 class BlockApplier {
  public:
-  BlockApplier(std::string_view text, std::vector<Block> blocks)
-      : blocks_(std::move(blocks)), lines_(to_lines(text)), locator_(lines_), failures_(blocks_.size()) {}
+  BlockApplier(std::span<const Line> lines, std::vector<Block> blocks)
+      : blocks_(std::move(blocks)), lines_(lines), locator_(lines_), failures_(blocks_.size()) {}
 
-  DiffResult apply() {
+  // The text after the blocks goes behind what result.text holds already.
+  Status apply(EditResult& result) {
     for (std::size_t i = 0; i < blocks_.size(); ++i) locate(i);
     refuse_overlaps();
 
-    DiffResult result;
     std::size_t at = 0;
     for (const Edit& edit : edits_) {
-      append_lines(result.text, at, edit.first);
-      append_replacement(result.text, lines_, edit);
+      append_lines(result.text, lines_.subspan(at, edit.first - at));
+      if (!append(result.text, edit)) return too_large();
       at = edit.end();
     }
-    append_lines(result.text, at, lines_.size());
-    result.blocks_applied = static_cast<int>(edits_.size());
-    result.blocks_failed = static_cast<int>(blocks_.size() - edits_.size());
+    append_lines(result.text, lines_.subspan(at));
+    result.applied = static_cast<int>(edits_.size());
+    result.failed = static_cast<int>(blocks_.size() - edits_.size());
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       if (!failures_[i].empty()) {
         result.report += fmt::format("Block {} of {} (line {} of the diff) failed: {}\n", i + 1, blocks_.size(),
                                      blocks_[i].diff_line, failures_[i]);
       }
     }
+    result.exact = std::all_of(edits_.begin(), edits_.end(), [](const Edit& edit) { return edit.exact; });
     result.notes = std::move(notes_);
-    return result;
+    return {};
   }
 
  private:
-  void append_lines(std::string& out, std::size_t first, std::size_t end) const {
-    for (std::size_t i = first; i < end; ++i) out.append(lines_[i].text).append(lines_[i].ending);
+  [[nodiscard]] bool append(std::string& out, const Edit& edit) const {
+    const std::string_view ending = ending_at(lines_, edit.first);
+    // What was the last line is one of several now, unless it went.
+    if (edit.first > 0 && edit.first == lines_.size() && out.back() != '\n') out += ending;
+    return append_splice(out, {.gone = lines_.subspan(edit.first, edit.search.size()),
+                               .lines = align_lines(edit.search, edit.replace),
+                               .shift = &edit.shift,
+                               .ending = ending,
+                               .terminated = edit.end() < lines_.size() || ends_terminated(lines_)});
   }
 
   void locate(std::size_t index) {
@@ -386,7 +296,8 @@ class BlockApplier {
                                 ? fmt::format("at {} % similarity: check the result", percent(location.similarity))
                                 : "except for white space or typography");
     }
-    edits_.push_back({index, location.line, block.search, block.replace, std::move(location.shift)});
+    edits_.push_back({index, location.line, block.search, block.replace, std::move(location.shift),
+                      location.exact && !location.by_line});
   }
 
   // An empty search puts its replacement before its start line.
@@ -401,7 +312,7 @@ class BlockApplier {
     } else if (block.replace.empty()) {
       failures_[index] = "SEARCH and REPLACE are both empty.";
     } else {
-      edits_.push_back({index, *block.start_line, {}, block.replace, {}});
+      edits_.push_back({index, *block.start_line, {}, block.replace, {}, false});
     }
   }
 
@@ -430,40 +341,22 @@ class BlockApplier {
   }
 
   [[nodiscard]] std::string explain(const Block& block, const Location& location) const {
-    const std::size_t count = block.search.size();
-    switch (location.kind) {
-      case Location::Kind::ambiguous: {
-        std::string at;
-        for (const std::size_t line : location.candidates) at += fmt::format("{}{}", at.empty() ? "" : ", ", line + 1);
-        if (location.candidates_count > location.candidates.size()) at += ", ...";
-        return fmt::format("{}, at lines {}: add :start_line:N with one of them, or more lines around it.",
-                           location.similarity < 1
-                               ? "its SEARCH text is not in the file, and several places are about as similar to it"
-                               : fmt::format("its SEARCH text is in the file {} times", location.candidates_count),
-                           at);
-      }
-      case Location::Kind::too_costly:
-        return "its SEARCH text is not in the file exactly, and too many places are similar to compare them all: copy "
-               "the lines exactly as the file has them.";
-      case Location::Kind::found:
-      case Location::Kind::missing: break;
+    if (location.kind == Location::Kind::ambiguous) {
+      return fmt::format("{}, at {}: add :start_line:N with one of them, or more lines around it.",
+                         location.similarity < 1
+                             ? "its SEARCH text is not in the file, and several places are about as similar to it"
+                             : fmt::format("its SEARCH text is in the file {} times", location.candidates_count),
+                         line_list(location.candidates, location.candidates_count));
     }
-    if (count > lines_.size()) {
-      return fmt::format("its SEARCH text has {} lines and the file only {}.", count, lines_.size());
+    if (location.kind == Location::Kind::too_costly) {
+      return "its SEARCH text is not in the file exactly, and too many places are similar to compare them all: copy the "
+             "lines exactly as the file has them.";
     }
-    if (location.similarity == 0) {
-      return "its SEARCH text is not in the file, nor anything like it: read the file again.";
-    }
-    std::string text =
-        fmt::format("its SEARCH text is not in the file. The nearest text is {}, {} % similar:\n{}",
-                    line_range(location.line, count), percent(location.similarity),
-                    numbered_lines(lines_, location.line, count));
-    text.pop_back();
-    return text;
+    return explain_missing("its SEARCH text", block.search.size(), lines_, location);
   }
 
   std::vector<Block> blocks_;
-  std::vector<Line> lines_;
+  std::span<const Line> lines_;
   Locator locator_;
   WorkBudget exact_budget_{exact_steps_max};
   std::vector<Edit> edits_;
@@ -473,15 +366,16 @@ class BlockApplier {
 
 }  // namespace
 
-Result<DiffResult> apply_diff_blocks(std::string_view text, std::string_view diff) {
+Result<EditResult> apply_diff_blocks(std::string_view text, std::string_view diff) {
   auto blocks = BlockReader(diff).read();
   if (!blocks) return tl::unexpected(std::move(blocks.error()));
-  if (static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) > text_lines_max) {
-    return failure(ErrorCode::limit, fmt::format("the text has more than {} lines", text_lines_max));
+  const auto editable = to_editable_lines(text);
+  if (!editable) return tl::unexpected(editable.error());
+  EditResult result;
+  result.text = editable->mark;
+  if (const auto applied = BlockApplier(editable->lines, std::move(*blocks)).apply(result); !applied) {
+    return tl::unexpected(applied.error());
   }
-  const std::string_view mark = text.starts_with(byte_order_mark) ? byte_order_mark : std::string_view();
-  DiffResult result = BlockApplier(text.substr(mark.size()), std::move(*blocks)).apply();
-  result.text.insert(0, mark);
   return result;
 }
 

@@ -19,20 +19,12 @@
 // An empty search with :start_line:N inserts before line N; N one past the end appends.
 #pragma once
 
-#include <string>
 #include <string_view>
 
 #include "base/result.hpp"
+#include "edit/edit.hpp"
 
 namespace joey {
-
-struct DiffResult {
-  std::string text;       // the text after every block that applied
-  int blocks_applied{0};
-  int blocks_failed{0};
-  std::string report;     // of the failed blocks, for the model: which, why, where the candidates or nearest lines are
-  std::string notes;      // of blocks that applied but not exactly, one line each
-};
 
 // Applies the blocks of `diff` to `text`. Every block is looked for in the text as it was; of two that overlap the later
 // one fails. A block that fails keeps no other from applying. Line endings, a byte order mark, trailing white space and
@@ -40,7 +32,7 @@ struct DiffResult {
 // in takes the line ending of the lines it replaces. The work is bounded: a hostile text makes a block fail, not hang.
 //
 // `invalid_argument`: the diff is not of the block grammar; the message says which line and how to write it. `limit`: a
-// text of more than a million lines.
-[[nodiscard]] Result<DiffResult> apply_diff_blocks(std::string_view text, std::string_view diff);
+// text of more than text_lines_max lines, or a result of more than edited_size_max bytes.
+[[nodiscard]] Result<EditResult> apply_diff_blocks(std::string_view text, std::string_view diff);
 
 }  // namespace joey

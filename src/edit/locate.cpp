@@ -4,17 +4,32 @@
 #include <numeric>
 
 #include "base/text.hpp"
+#include "edit/occurrences.hpp"
 
 namespace joey {
 namespace {
 
-constexpr std::size_t candidates_shown_max = 10;
+constexpr std::size_t candidates_max = 10;  // given, of a text that is ambiguous
+constexpr std::size_t search_steps = 3;   // of a budget, to look at a line that may be the next of a block
+constexpr std::size_t order_steps = 20;   // to put a line among those by which windows are ordered
 constexpr double similarity_min = 0.9;
 constexpr double lead_min = 0.05;           // of the best over the second, to be the one meant
 constexpr double line_similarity_min = 0.5;  // a line that changed more is another line
 constexpr double near_miss_min = 0.3;       // less is not worth showing
 
-std::string_view as_is(std::string_view line) { return line; }
+// What of a line counts, in the senses that leave it as it is otherwise.
+std::string_view key_of(std::string_view line, Sameness sameness) {
+  switch (sameness) {
+    case Sameness::exact: return line;
+    case Sameness::line_end: return trim_end(line);
+    case Sameness::indentation:
+    case Sameness::typography: break;
+  }
+  return trim(line);
+}
+
+// Blanks go last: a space that is none in ASCII is one in plain typography.
+std::string plain_line(std::string_view line) { return std::string(trim(plain_typography(line))); }
 
 std::size_t distance_of(std::size_t a, std::size_t b) { return a > b ? a - b : b - a; }
 
@@ -37,13 +52,14 @@ Location choose(const std::vector<std::size_t>& matches, std::optional<std::size
     if (as_close == 1 && distance <= near_lines_max) {
       location.kind = Location::Kind::found;
       location.line = best;
+      location.by_line = true;
       return location;
     }
   }
   location.kind = Location::Kind::ambiguous;
   location.candidates_count = matches.size();
   location.candidates = matches;
-  location.candidates.resize(std::min(matches.size(), candidates_shown_max));
+  location.candidates.resize(std::min(matches.size(), candidates_max));
   return location;
 }
 
@@ -64,7 +80,7 @@ class SimilarityScan {
 
   SimilarityScan(std::span<const std::string_view> block, std::span<const std::string> text, WorkBudget& budget)
       : text_(text), budget_(budget) {
-    for (const std::string_view line : block) block_.push_back(plain_typography(trim(line)));
+    for (const std::string_view line : block) block_.push_back(plain_line(line));
   }
 
   // The similarity of the window at `line`, or 0 when it is less than `floor`.
@@ -117,58 +133,58 @@ std::uint32_t Locator::Numbering::number(std::string_view line) const {
   return static_cast<std::uint32_t>(found - sorted.begin()) + 1;
 }
 
+const std::vector<std::string>& Locator::plain() {
+  if (plain_.empty()) {
+    plain_.reserve(lines_.size());
+    for (const Line& line : lines_) plain_.push_back(plain_line(line.text));
+  }
+  return plain_;
+}
+
 // Sorting rather than hashing: no text can make it slow.
-const Locator::Numbering& Locator::numbering(std::optional<Numbering>& cache, View view) const {
+const Locator::Numbering& Locator::numbering(Sameness sameness) {
+  std::optional<Numbering>& cache = numberings_[static_cast<std::size_t>(sameness)];
   if (cache) return *cache;
   cache.emplace();
-  cache->sorted.reserve(lines_.size());
-  for (const Line& line : lines_) cache->sorted.push_back(view(line.text));
+  std::vector<std::string_view> keys;
+  keys.reserve(lines_.size());
+  if (sameness == Sameness::typography) {
+    keys.assign(plain().begin(), plain().end());
+  } else {
+    for (const Line& line : lines_) keys.push_back(key_of(line.text, sameness));
+  }
+  cache->sorted = keys;
   std::sort(cache->sorted.begin(), cache->sorted.end());
   cache->sorted.erase(std::unique(cache->sorted.begin(), cache->sorted.end()), cache->sorted.end());
   cache->lines.reserve(lines_.size());
-  for (const Line& line : lines_) cache->lines.push_back(cache->number(view(line.text)));
+  for (const std::string_view key : keys) cache->lines.push_back(cache->number(key));
   return *cache;
 }
 
-// Every position of the block, by Knuth, Morris and Pratt: linear however repetitive the text is.
-std::vector<std::size_t> Locator::positions(const Numbering& numbering, View view,
-                                            std::span<const std::string_view> lines, WorkBudget& budget) const {
-  std::vector<std::size_t> found;
-  if (!budget.spend(lines.size())) return found;
+std::vector<std::size_t> Locator::places(std::span<const std::string_view> lines, Sameness sameness,
+                                         WorkBudget& budget) {
+  if (!budget.spend(lines.size())) return {};
+  const Numbering& known = numbering(sameness);
   std::vector<std::uint32_t> block;
   block.reserve(lines.size());
   for (const std::string_view line : lines) {
-    block.push_back(numbering.number(view(line)));
-    if (block.back() == 0) return found;
+    block.push_back(sameness == Sameness::typography ? known.number(plain_line(line))
+                                                     : known.number(key_of(line, sameness)));
+    if (block.back() == 0) return {};
   }
-  if (!budget.spend(lines_.size())) return found;
-
-  std::vector<std::size_t> border(block.size(), 0);  // of each prefix, the length of the longest both at its ends
-  for (std::size_t i = 1, matched = 0; i < block.size(); ++i) {
-    while (matched > 0 && block[i] != block[matched]) matched = border[matched - 1];
-    if (block[i] == block[matched]) ++matched;
-    border[i] = matched;
-  }
-  for (std::size_t i = 0, matched = 0; i < numbering.lines.size(); ++i) {
-    while (matched > 0 && numbering.lines[i] != block[matched]) matched = border[matched - 1];
-    if (numbering.lines[i] == block[matched]) ++matched;
-    if (matched < block.size()) continue;
-    found.push_back(i + 1 - matched);
-    matched = border[matched - 1];
-  }
+  if (!budget.spend(lines_.size() * search_steps)) return {};
+  std::vector<std::size_t> found = occurrences<std::uint32_t>(known.lines, block, known.lines.size());
+  budget.spend(found.size() * search_steps);
   return found;
 }
 
-std::vector<std::string_view> Locator::window(std::size_t first, std::size_t count) const {
-  std::vector<std::string_view> texts;
-  texts.reserve(count);
-  for (const Line& line : lines_.subspan(first, count)) texts.push_back(line.text);
-  return texts;
+std::optional<IndentShift> Locator::shift_at(std::size_t first, std::span<const std::string_view> lines) const {
+  return find_indent_shift(lines, texts_of(lines_.subspan(first, lines.size())));
 }
 
 Location Locator::find_exactly(std::span<const std::string_view> lines, std::optional<std::size_t> near,
                                WorkBudget& budget) {
-  Location location = choose(positions(numbering(exact_, as_is), as_is, lines, budget), near);
+  Location location = choose(places(lines, Sameness::exact, budget), near);
   location.exact = location.kind == Location::Kind::found;
   return budget.spent() ? too_costly() : location;
 }
@@ -177,55 +193,62 @@ Location Locator::find(std::span<const std::string_view> lines, std::optional<st
   Location location = find_exactly(lines, near, budget);
   if (location.kind != Location::Kind::missing) return location;
 
-  location = choose(positions(numbering(trimmed_end_, trim_end), trim_end, lines, budget), near);
+  location = choose(places(lines, Sameness::line_end, budget), near);
   if (location.kind != Location::Kind::missing) return location;
 
-  std::vector<std::size_t> shifted;
-  for (const std::size_t position : positions(numbering(trimmed_, trim), trim, lines, budget)) {
-    if (!budget.spend(lines.size() * 100)) return too_costly();
-    if (find_indent_shift(lines, window(position, lines.size()))) shifted.push_back(position);
+  for (const Sameness sameness : {Sameness::indentation, Sameness::typography}) {
+    std::vector<std::size_t> shifted;
+    for (const std::size_t place : places(lines, sameness, budget)) {
+      if (!budget.spend(lines.size() * 100)) return too_costly();
+      if (shift_at(place, lines)) shifted.push_back(place);
+    }
+    location = choose(shifted, near);
+    if (location.kind == Location::Kind::found) location.shift = *shift_at(location.line, lines);
+    if (location.kind != Location::Kind::missing) return location;
   }
-  location = choose(shifted, near);
-  if (location.kind == Location::Kind::found) {
-    location.shift = *find_indent_shift(lines, window(location.line, lines.size()));
-  }
-  if (location.kind != Location::Kind::missing) return location;
   return find_similar(lines, near, budget);
+}
+
+Location Locator::nearest(std::span<const std::string_view> lines, WorkBudget& budget) {
+  Location location = find_similar(lines, std::nullopt, budget);
+  if (location.kind != Location::Kind::too_costly) location.kind = Location::Kind::missing;
+  return location;
+}
+
+// The first lines of all windows of `lines.size()` lines, those that share many with the block first: once two good ones
+// are known, most others are refused by their lengths alone.
+std::vector<std::size_t> Locator::windows_by_shared_lines(std::span<const std::string_view> lines, WorkBudget& budget) {
+  const Numbering& trimmed = numbering(Sameness::indentation);
+  if (lines_by_number_.empty()) {
+    lines_by_number_.resize(trimmed.sorted.size() + 1);
+    for (std::size_t i = 0; i < lines_.size(); ++i) lines_by_number_[trimmed.lines[i]].push_back(i);
+  }
+  const std::size_t windows_count = lines_.size() - lines.size() + 1;
+  std::vector<std::uint32_t> shared(windows_count, 0);
+  for (std::size_t i = 0; i < lines.size() && !budget.spent(); ++i) {
+    const std::uint32_t number = trimmed.number(trim(lines[i]));
+    if (number == 0 || trimmed.sorted[number - 1].empty()) continue;
+    budget.spend(lines_by_number_[number].size());
+    for (const std::size_t place : lines_by_number_[number]) {
+      if (place >= i && place - i < windows_count) ++shared[place - i];
+    }
+  }
+  std::vector<std::size_t> order(windows_count);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return shared[a] > shared[b]; });
+  return order;
 }
 
 Location Locator::find_similar(std::span<const std::string_view> lines, std::optional<std::size_t> near,
                                WorkBudget& budget) {
   Location location;
   if (lines.size() > lines_.size()) return location;
-  if (plain_.empty()) {
-    plain_.reserve(lines_.size());
-    for (const Line& line : lines_) plain_.push_back(plain_typography(trim(line.text)));
-  }
+  if (!budget.spend(lines_.size() * order_steps)) return too_costly();
 
-  // Windows that share many lines with the block come first: once two good ones are known, most others are refused by
-  // their lengths alone.
-  const std::size_t windows_count = lines_.size() - lines.size() + 1;
-  std::vector<std::uint32_t> shared(windows_count, 0);
-  const Numbering& trimmed = numbering(trimmed_, trim);
-  std::vector<std::vector<std::size_t>> places(trimmed.sorted.size() + 1);
-  for (std::size_t i = 0; i < lines_.size(); ++i) places[trimmed.lines[i]].push_back(i);
-  for (std::size_t i = 0; i < lines.size() && !budget.spent(); ++i) {
-    const std::uint32_t number = trimmed.number(trim(lines[i]));
-    if (number == 0 || trimmed.sorted[number - 1].empty()) continue;
-    budget.spend(places[number].size());
-    for (const std::size_t place : places[number]) {
-      if (place >= i && place - i < windows_count) ++shared[place - i];
-    }
-  }
-  std::vector<std::size_t> order(windows_count);
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  budget.spend(windows_count * 16);
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return shared[a] > shared[b]; });
-
-  SimilarityScan scan(lines, plain_, budget);
+  SimilarityScan scan(lines, plain(), budget);
   SimilarityScan::Window best;
   SimilarityScan::Window second;
-  for (const std::size_t line : order) {
+  for (const std::size_t line : windows_by_shared_lines(lines, budget)) {
     if (budget.spent()) break;
     SimilarityScan::Window window = scan.compare(line, std::max(near_miss_min, second.similarity));
     if (window.similarity > best.similarity) std::swap(window, best);
@@ -248,7 +271,7 @@ Location Locator::find_similar(std::span<const std::string_view> lines, std::opt
     return location;
   }
   // Indentation that follows no rule leaves none for the replacement: better shown than guessed.
-  auto shift = find_indent_shift(lines, window(best.line, lines.size()));
+  auto shift = shift_at(best.line, lines);
   if (!shift) return location;
   location.kind = Location::Kind::found;
   location.line = best.line;

@@ -1,6 +1,7 @@
 // Where in a text a run of lines is that somebody copied, perhaps not quite exactly.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -17,6 +18,14 @@ namespace joey {
 // How far from a stated line a match is still taken to be the one meant.
 inline constexpr std::size_t near_lines_max = 40;
 
+// In what sense two lines are the same; each tolerates what those before it do.
+enum class Sameness : std::uint8_t {
+  exact,        // byte for byte
+  line_end,     // but for blanks at their ends
+  indentation,  // but for blanks at their beginnings as well
+  typography,   // but for quotes, dashes and spaces that look alike
+};
+
 struct Location {
   enum class Kind : std::uint8_t { found, ambiguous, missing, too_costly };
 
@@ -24,48 +33,56 @@ struct Location {
   std::size_t line{0};                  // found: the first line, from 0; otherwise of the nearest text, if any
   double similarity{0};                 // 1 when found by the exact or an equivalent stage; 0 when nothing is near
   bool exact{false};                    // found: byte for byte, line endings aside
+  bool by_line{false};                  // found: one of several, told apart by the stated line
   IndentShift shift;                    // found: what turns the indentation of what was sought into the text's
   std::vector<std::size_t> candidates;  // ambiguous: first lines of the matches, from 0, the first few
   std::size_t candidates_count{0};      // ambiguous: of all
 };
 
-// Looks for lines in one text, in stages: the lines exactly; with trailing white space ignored; with their indentation
-// shifted alike; at least 90 % similar. The first stage that finds something decides: a single match is the one, also
-// when it is far from `near`. Of several the one that begins at `near` is, else the nearest to it within
-// `near_lines_max`; a tie, or several and no `near`, is ambiguous.
+// Looks for lines in one text.
 class Locator {
  public:
   // The lines must outlive the locator.
   explicit Locator(std::span<const Line> lines) : lines_(lines) {}
 
+  // Looks in stages: for the lines exactly; with trailing white space ignored; with their indentation shifted alike; in
+  // plain typography; at least 90 % similar. The first stage that finds something decides: a single match is the one,
+  // also when it is far from `near`. Of several the one that begins at `near` is, else the nearest to it within
+  // `near_lines_max`; a tie, or several and no `near`, is ambiguous.
+  //
   // `lines` is not empty. The work is bounded by the budget and, apart from similarity, linear in the text.
   [[nodiscard]] Location find(std::span<const std::string_view> lines, std::optional<std::size_t> near,
                               WorkBudget& budget);
   // Only the first stage.
   [[nodiscard]] Location find_exactly(std::span<const std::string_view> lines, std::optional<std::size_t> near,
                                       WorkBudget& budget);
+  // What is most like the lines, for a message: `missing`, or `too_costly` when something else may be more like them.
+  [[nodiscard]] Location nearest(std::span<const std::string_view> lines, WorkBudget& budget);
+
+  // Every place, in order, where the lines are the same in this sense, those that overlap too. None when the budget is
+  // spent.
+  [[nodiscard]] std::vector<std::size_t> places(std::span<const std::string_view> lines, Sameness sameness,
+                                                WorkBudget& budget);
 
  private:
-  using View = std::string_view (*)(std::string_view);
-
-  // The text's lines numbered so that two are equal, as `view` shows them, when their numbers are.
+  // The text's lines numbered so that two are equal, in one sense, when their numbers are.
   struct Numbering {
     std::vector<std::string_view> sorted;
     std::vector<std::uint32_t> lines;
-    [[nodiscard]] std::uint32_t number(std::string_view line) const;
+    [[nodiscard]] std::uint32_t number(std::string_view line) const;  // 0: no line is equal to it
   };
 
-  const Numbering& numbering(std::optional<Numbering>& cache, View view) const;
-  std::vector<std::size_t> positions(const Numbering& numbering, View view, std::span<const std::string_view> lines,
-                                     WorkBudget& budget) const;
-  std::vector<std::string_view> window(std::size_t first, std::size_t count) const;
+  const Numbering& numbering(Sameness sameness);
+  const std::vector<std::string>& plain();
+  std::optional<IndentShift> shift_at(std::size_t first, std::span<const std::string_view> lines) const;
+  std::vector<std::size_t> windows_by_shared_lines(std::span<const std::string_view> lines, WorkBudget& budget);
   Location find_similar(std::span<const std::string_view> lines, std::optional<std::size_t> near, WorkBudget& budget);
 
   std::span<const Line> lines_;
-  std::optional<Numbering> exact_;
-  std::optional<Numbering> trimmed_end_;
-  std::optional<Numbering> trimmed_;
-  std::vector<std::string> plain_;  // the lines trimmed and in plain typography, once similarity is asked for
+  std::array<std::optional<Numbering>, 4> numberings_;  // by Sameness
+  // Once they are asked for:
+  std::vector<std::string> plain_;                          // the lines in plain typography, without blanks around
+  std::vector<std::vector<std::size_t>> lines_by_number_;  // that are the same but for blanks around
 };
 
 }  // namespace joey

@@ -1,11 +1,35 @@
 #include "edit/similarity.hpp"
 
 #include <algorithm>
-#include <array>
+#include <optional>
 #include <utility>
 #include <vector>
 
 namespace joey {
+namespace {
+
+struct LookAlike {
+  std::string_view text;  // in ASCII
+  std::size_t size;       // bytes of what looks like it
+};
+
+// What `text` begins with, when that looks like something in ASCII.
+std::optional<LookAlike> look_alike(std::string_view text) {
+  if (text.starts_with("\u00A0")) return LookAlike{" ", 2};
+  if (text.starts_with("\u2212")) return LookAlike{"-", 3};
+  if (text.starts_with("\u205F") || text.starts_with("\u3000")) return LookAlike{" ", 3};
+  if (text.size() < 3 || !text.starts_with("\xE2\x80")) return std::nullopt;
+  const auto last = static_cast<unsigned char>(text[2]);  // U+2000 to U+203F
+  if (last >= 0x82 && last <= 0x8A) return LookAlike{" ", 3};
+  if (last >= 0x90 && last <= 0x95) return LookAlike{"-", 3};
+  if (last >= 0x98 && last <= 0x9B) return LookAlike{"'", 3};
+  if (last >= 0x9C && last <= 0x9F) return LookAlike{"\"", 3};
+  if (last == 0xA6) return LookAlike{"...", 3};
+  if (last == 0xAF) return LookAlike{" ", 3};
+  return std::nullopt;
+}
+
+}  // namespace
 
 std::size_t bounded_distance(std::string_view a, std::string_view b, std::size_t distance_max, WorkBudget& budget) {
   if (a.size() > b.size()) std::swap(a, b);
@@ -45,24 +69,16 @@ std::size_t bounded_distance(std::string_view a, std::string_view b, std::size_t
 }
 
 std::string plain_typography(std::string_view line) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 13> look_alikes{{
-      {"\u2018", "'"}, {"\u2019", "'"}, {"\u201A", "'"}, {"\u201C", "\""}, {"\u201D", "\""}, {"\u201E", "\""},
-      {"\u2010", "-"}, {"\u2011", "-"}, {"\u2013", "-"}, {"\u2014", "-"},  {"\u2026", "..."}, {"\u00A0", " "},
-      {"\u202F", " "}}};
   std::string out;
   out.reserve(line.size());
   while (!line.empty()) {
-    if (line[0] == '\xE2' || line[0] == '\xC2') {
-      const auto found = std::find_if(look_alikes.begin(), look_alikes.end(),
-                                      [line](const auto& pair) { return line.starts_with(pair.first); });
-      if (found != look_alikes.end()) {
-        out += found->second;
-        line.remove_prefix(found->first.size());
-        continue;
-      }
+    if (const auto plain = look_alike(line)) {
+      out += plain->text;
+      line.remove_prefix(plain->size);
+    } else {
+      out += line[0];
+      line.remove_prefix(1);
     }
-    out += line[0];
-    line.remove_prefix(1);
   }
   return out;
 }

@@ -21,6 +21,11 @@ class WorkBudget {
   std::size_t left_;
 };
 
+// Of one edit, for all that is more than a search for exact text.
+inline constexpr std::size_t tolerant_steps_max = 200'000'000;
+// To find the text that a message shows instead.
+inline constexpr std::size_t nearest_steps_max = 50'000'000;
+
 // The Levenshtein distance of `a` and `b` in bytes when it is at most `distance_max`, else distance_max + 1.
 [[nodiscard]] std::size_t bounded_distance(std::string_view a, std::string_view b, std::size_t distance_max,
                                            WorkBudget& budget);

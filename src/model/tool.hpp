@@ -30,6 +30,7 @@ struct ToolSpec {
   // for protected files are held against. Pure; any thread. Arguments it cannot read name none, and fail when they are
   // run. Null: a tool that names none.
   std::vector<PathUse> (*paths)(std::string_view arguments){nullptr};
+  bool offered{true};  // to models; otherwise one that knows it may call it, but it takes no room in the prompt
   bool operator==(const ToolSpec&) const = default;
 };
 

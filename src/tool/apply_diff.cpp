@@ -1,38 +1,13 @@
-#include <fmt/format.h>
-
-#include "base/text.hpp"
 #include "edit/diff_blocks.hpp"
 #include "tool/arguments.hpp"
 #include "tool/common.hpp"
-#include "tool/encoding.hpp"
+#include "tool/file_edit.hpp"
 
 namespace joey {
 namespace {
 
-constexpr std::size_t file_size_max = 16U << 20;
-
-constexpr std::string_view saved_notice = "The change is saved. There is no need to read the file again.";
 constexpr std::string_view one_block_notice =
-    " If you have more changes to this file, put them as several blocks into one call.";
-
-// A file as the diff engine sees it, and the way back to its bytes.
-struct EditableText {
-  std::string text;
-  TextEncoding encoding{TextEncoding::utf8};
-};
-
-// UTF-16 is edited as UTF-8. The engine itself leaves bytes that are not UTF-8, and a UTF-8 byte order mark, alone.
-Result<EditableText> editable(std::string bytes, std::string_view path) {
-  const TextEncoding encoding = detect_encoding(bytes);
-  if (encoding != TextEncoding::utf16_le && encoding != TextEncoding::utf16_be) {
-    return EditableText{std::move(bytes), TextEncoding::utf8};
-  }
-  EditableText result{decode_text(bytes, encoding), encoding};
-  if (encode_text(result.text, encoding) != bytes) {
-    return failure(ErrorCode::corrupt, fmt::format("\"{}\" is not valid UTF-16: change it with a command", path));
-  }
-  return result;
-}
+    "If you have more changes to this file, put them as several blocks into one call.";
 
 class ApplyDiff final : public BlockingTool {
  public:
@@ -41,52 +16,18 @@ class ApplyDiff final : public BlockingTool {
  protected:
   [[nodiscard]] ToolOutcome work(std::string_view json, ToolContext& context) const override {
     Arguments arguments(json);
-    const std::string_view path = arguments.string("path");
+    const std::string_view path = path_argument(arguments);
     const std::string_view diff = arguments.string("diff");
     if (!arguments.ok()) return tool_failure(arguments.problem());
-
-    Workspace& workspace = *context.workspace;
-    const auto relative = workspace.relative(path);
-    if (!relative) return tool_failure(relative.error());
-    if (const auto missing = is_missing(workspace, *relative); missing && *missing) {
-      return tool_failure(fmt::format("\"{}\" does not exist: create it with write_to_file", *relative));
-    }
-    auto bytes = workspace.read(*relative, file_size_max);
-    if (!bytes) return tool_failure(bytes.error());
-    const auto before = editable(std::move(*bytes), *relative);
-    if (!before) return tool_failure(before.error());
-    const auto result = apply_diff_blocks(before->text, diff);
-    if (!result) return tool_failure(result.error());
-
-    if (result->blocks_applied == 0) {
-      return tool_failure(within(fmt::format("\"{}\" is unchanged: no block of the diff could be applied.\n{}", *relative,
-                                             trim(result->report)),
-                                 context.result_bytes_max));
-    }
-    const bool changed = result->text != before->text;
-    if (changed) {
-      const auto written = workspace.write(*relative, encode_text(result->text, before->encoding),
-                                         {.protected_files = context.protected_files});
-      if (!written) return tool_failure(written.error());
-    }
-    return {true, within(report(*relative, *result, changed), context.result_bytes_max), {},
-            changed ? *relative : std::string()};
+    return apply_edit(context, path, [diff](const TextToEdit& file) -> Result<EditResult> {
+      if (!file.text) return missing_file(file.path, "create it with write_to_file");
+      auto result = apply_diff_blocks(*file.text, diff);
+      if (result && result->applied + result->failed == 1) result->notes += one_block_notice;
+      return result;
+    });
   }
 
  private:
-  static std::string report(std::string_view path, const DiffResult& result, bool changed) {
-    std::string text;
-    if (result.blocks_failed > 0) {
-      text = fmt::format("Only {} of {} blocks were applied to \"{}\". Read the file again before you retry the others.\n"
-                         "{}\n",
-                         result.blocks_applied, result.blocks_applied + result.blocks_failed, path, result.report);
-    }
-    std::string notice(changed ? saved_notice : "The file already held the result: nothing was written.");
-    if (changed && result.blocks_applied + result.blocks_failed == 1) notice += one_block_notice;
-    if (!result.notes.empty()) notice.append(" ").append(trim(result.notes));
-    return text + write_report(path, changed ? "modified" : "unchanged", notice);
-  }
-
   const ToolSpec spec_{
       .name = "apply_diff",
       .description =

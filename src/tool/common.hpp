@@ -19,6 +19,11 @@ namespace joey {
 [[nodiscard]] std::shared_ptr<const Tool> read_file_tool();
 [[nodiscard]] std::shared_ptr<const Tool> write_to_file_tool();
 [[nodiscard]] std::shared_ptr<const Tool> apply_diff_tool();
+[[nodiscard]] std::shared_ptr<const Tool> edit_tool(std::string name);  // "edit", or "search_and_replace"
+[[nodiscard]] std::shared_ptr<const Tool> search_replace_tool();
+[[nodiscard]] std::shared_ptr<const Tool> edit_file_tool();
+[[nodiscard]] std::shared_ptr<const Tool> apply_patch_tool();
+[[nodiscard]] std::shared_ptr<const Tool> insert_content_tool();
 [[nodiscard]] std::shared_ptr<const Tool> list_files_tool();
 [[nodiscard]] std::shared_ptr<const Tool> search_files_tool();
 [[nodiscard]] std::shared_ptr<const Tool> run_slash_command_tool();
@@ -49,13 +54,5 @@ namespace joey {
 
 // ToolSpec::paths of a tool that changes the one file its argument "path", or "file_path", names.
 [[nodiscard]] std::vector<PathUse> changed_path(std::string_view arguments);
-
-// Whether there is nothing at `path` yet, which for a tool that writes is no failure.
-[[nodiscard]] inline Result<bool> is_missing(const Workspace& workspace, std::string_view path) {
-  const auto info = workspace.info(path);
-  if (info) return false;
-  if (info.error().code == ErrorCode::not_found) return true;
-  return tl::unexpected(info.error());
-}
 
 }  // namespace joey

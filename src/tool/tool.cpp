@@ -50,8 +50,21 @@ std::string compact_json(std::string_view json) {
 }
 
 std::vector<std::shared_ptr<const Tool>> workspace_tools() {
-  return {read_file_tool(),    write_to_file_tool(),   apply_diff_tool(),        list_files_tool(),
-          search_files_tool(), execute_command_tool(), run_slash_command_tool(), skill_tool()};
+  return {read_file_tool(),
+          write_to_file_tool(),
+          apply_diff_tool(),
+          list_files_tool(),
+          search_files_tool(),
+          execute_command_tool(),
+          run_slash_command_tool(),
+          skill_tool(),
+          // Other ways to edit, for models that were trained on them.
+          edit_tool("edit"),
+          edit_tool("search_and_replace"),
+          search_replace_tool(),
+          edit_file_tool(),
+          apply_patch_tool(),
+          insert_content_tool()};
 }
 
 }  // namespace joey

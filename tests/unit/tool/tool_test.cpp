@@ -12,7 +12,7 @@ TEST_CASE("the tools come in the order models know, each with a schema that is J
   std::vector<std::string> names;
   for (const auto& tool : workspace_tools()) {
     const ToolSpec& spec = tool->spec();
-    names.push_back(spec.name);
+    names.push_back(spec.offered ? spec.name : "(" + spec.name + ")");
     CAPTURE(spec.name);
     simdjson::dom::parser parser;
     simdjson::dom::object schema;
@@ -26,7 +26,8 @@ TEST_CASE("the tools come in the order models know, each with a schema that is J
     CHECK_FALSE(spec.description.empty());
   }
   CHECK(names == std::vector<std::string>{"read_file", "write_to_file", "apply_diff", "list_files", "search_files",
-                                          "execute_command"});
+                                          "execute_command", "(edit)", "(search_and_replace)", "(search_replace)",
+                                          "(edit_file)", "(apply_patch)", "(insert_content)"});
 }
 
 namespace {

@@ -19,7 +19,7 @@ TEST_CASE("write_to_file writes exactly its content and says what it did") {
   outcome = world.run("write_to_file", arguments_of({{"path", "a/b/c.txt"}, {"content", "new"}}));
   CHECK(outcome.ok);
   CHECK(outcome.path.empty());
-  CHECK(holds(outcome.text, "nothing was written"));
+  CHECK(holds(outcome.text, R"("operation":"unchanged","notice":"No changes needed)"));
 
   outcome = world.run("write_to_file", arguments_of({{"path", "empty"}, {"content", ""}}));
   CHECK(outcome.ok);

@@ -1,0 +1,69 @@
+// How the tools that edit change files: one way to read, decode, edit, encode, write and report.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "edit/edit.hpp"
+#include "tool/arguments.hpp"
+#include "tool/encoding.hpp"
+#include "tool/tool.hpp"
+
+namespace joey {
+
+// The argument that names the file: "path", or else "file_path", as some tools of Roo Code have it. In the order of
+// changed_path(), so that the file that is changed is the one that a mode's pattern was held against.
+[[nodiscard]] std::string_view path_argument(Arguments& arguments);
+
+// A file as a tool finds it.
+struct PresentFile {
+  std::string path;                  // relative to the workspace, in its shortest form
+  std::optional<std::string> bytes;  // none: there is nothing of that name
+  FileLedger::Knowledge knowledge{FileLedger::Knowledge::unknown};  // the model's, of these bytes
+};
+
+// `limit`: a file of more than 16 MB.
+[[nodiscard]] Result<PresentFile> read_present(const ToolContext& context, std::string_view path);
+
+// A file's text, and what encode_text() makes its bytes of again. UTF-16 is edited as UTF-8; anything else as the bytes it is, which leaves
+// a byte order mark and what is not UTF-8 alone.
+struct EditableText {
+  std::string text;
+  TextEncoding encoding{TextEncoding::utf8};
+};
+[[nodiscard]] Result<EditableText> decode_editable(const PresentFile& file);
+
+// What a write of these bytes is conditional on: that the file is still what was read.
+[[nodiscard]] ChangeOptions change_of(const ToolContext& context, const PresentFile& before);
+
+// The model knows what the file holds now, unless somebody else's change to it is something it has not seen.
+void note_written(const ToolContext& context, const PresentFile& before, std::string_view path, std::string_view bytes);
+
+// What the model is told when a file that it read has changed since.
+inline constexpr std::string_view changed_meanwhile_notice =
+    "Somebody else has changed the file since you read it: the edit matched what it holds now, but read it again before you "
+    "rely on the rest.";
+
+// The text of a file that is to be edited; none when there is no such file, which only an edit that creates one takes.
+struct TextToEdit {
+  std::string_view path;
+  std::optional<std::string_view> text;
+};
+using TextEdit = std::function<Result<EditResult>(const TextToEdit& file)>;
+
+// Edits one file and reports it: {"path", "operation": "created" | "modified" | "unchanged", "notice"}, after an account
+// of what failed when an edit applied in part. The write is conditional on what was read; when somebody else was quicker,
+// the edit is made once more on what the file holds then. A file that changed since the model read it is edited only
+// when the edit matches it exactly.
+[[nodiscard]] ToolOutcome apply_edit(const ToolContext& context, std::string_view path, const TextEdit& edit);
+
+// Writes exactly `content`, whatever the file held, unless that is not what the model last saw of it.
+[[nodiscard]] ToolOutcome overwrite(const ToolContext& context, std::string_view path, std::string_view content);
+
+// "does not exist", with what to do about it.
+[[nodiscard]] tl::unexpected<Error> missing_file(std::string_view path, std::string_view remedy);
+
+}  // namespace joey
