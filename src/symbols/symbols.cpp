@@ -49,14 +49,25 @@ bool comes_before(const Candidate& a, const Candidate& b) {
   return a.is_body() && !b.is_body();
 }
 
-Candidate candidate_of(const Query::Match& match) {
+// The row of a node's last character: some end with white space that follows what they are.
+std::size_t last_row_of(TSNode node, std::string_view source) {
+  constexpr std::size_t look_back_max = 1'000;
+  std::size_t row = ts_node_end_point(node).row;
+  const std::size_t end = std::min<std::size_t>(ts_node_end_byte(node), source.size());
+  const std::size_t begin = std::max<std::size_t>(ts_node_start_byte(node), end - std::min(end, look_back_max));
+  for (std::size_t i = end; i > begin; --i) {
+    const char c = source[i - 1];
+    if (c == '\n') --row;
+    if (c != '\n' && c != '\r' && c != ' ' && c != '\t') break;
+  }
+  return row;
+}
+
+Candidate candidate_of(const Query::Match& match, std::string_view source) {
   Candidate candidate;
-  const TSPoint start = ts_node_start_point(match.node);
-  const TSPoint end = ts_node_end_point(match.node);
-  candidate.start = {ts_node_start_byte(match.node), start.row};
+  candidate.start = {ts_node_start_byte(match.node), ts_node_start_point(match.node).row};
   candidate.end_byte = ts_node_end_byte(match.node);
-  // A node that ends with a line feed does not reach into the next line.
-  candidate.last_row = end.column == 0 && end.row > start.row ? end.row - 1 : end.row;
+  candidate.last_row = last_row_of(match.node, source);
   if (!ts_node_is_null(match.name)) {
     candidate.name = Spot{ts_node_start_byte(match.name), ts_node_start_point(match.name).row};
     candidate.name_end = ts_node_end_byte(match.name);
@@ -214,7 +225,7 @@ Result<Definitions> DefinitionFinder::find(std::string_view source, Language lan
 
   std::vector<Candidate> candidates;
   (*query)->search(ts_tree_root_node(tree->get()), source, [&](const Query::Match& match) {
-    candidates.push_back(candidate_of(match));
+    candidates.push_back(candidate_of(match, source));
     return candidates.size() < candidates_max;
   });
   std::stable_sort(candidates.begin(), candidates.end(), comes_before);

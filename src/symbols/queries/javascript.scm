@@ -12,6 +12,10 @@
 
 (variable_declarator name: (identifier) @name
   value: [(arrow_function) (function_expression) (generator_function)]) @function
+; A function wrapped by another, as in memo(() => ...).
+((variable_declarator name: (identifier) @name
+  value: (call_expression arguments: (arguments [(arrow_function) (function_expression)])))
+  @function (#set! lines-min 2))
 (variable_declarator name: (identifier) @name value: (class)) @class
 (assignment_expression left: (_) @name
   right: [(arrow_function) (function_expression) (generator_function)]) @function
