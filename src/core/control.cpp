@@ -146,11 +146,6 @@ Result<std::vector<Todo>> read_todo_list(std::string_view arguments) {
   return reader.finish(std::move(todos));
 }
 
-std::string path_argument(std::string_view arguments) {
-  Reader reader(arguments);
-  return reader.optional("path");
-}
-
 std::vector<Todo> parse_checklist(std::string_view text) {
   std::vector<Todo> todos;
   for (std::string_view line : split_lines(text)) {

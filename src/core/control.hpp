@@ -40,9 +40,6 @@ struct NewTaskArguments {
 [[nodiscard]] Result<NewTaskArguments> read_new_task(std::string_view arguments);
 [[nodiscard]] Result<std::vector<Todo>> read_todo_list(std::string_view arguments);
 
-// The argument "path" of a tool that edits a file; empty when there is none.
-[[nodiscard]] std::string path_argument(std::string_view arguments);
-
 // The items of a Markdown checklist: "[ ]" pending, "[x]" completed, "[-]" or "[~]" in progress, with or without a dash
 // before; other lines are ignored.
 [[nodiscard]] std::vector<Todo> parse_checklist(std::string_view text);

@@ -15,6 +15,24 @@ std::string rule(std::string_view verdict, std::string_view name) {
 
 }  // namespace
 
+PolicyDecision evaluate_protected(const PolicySnapshot& policy) {
+  constexpr std::string_view name = "protected";
+  if (names(policy.deny, name)) return {Verdict::deny, rule("deny", name)};
+  if (names(policy.allow, name)) return {Verdict::allow, rule("allow", name)};
+  return {Verdict::ask, std::string(name)};
+}
+
+bool is_protected(std::string_view path) {
+  for (const std::string_view directory : {".roo", ".vscode"}) {
+    if (path.starts_with(directory) && (path.size() == directory.size() || path[directory.size()] == '/')) return true;
+  }
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  for (const std::string_view known : {".rooignore", ".roomodes", ".rooprotected", "AGENTS.md", "AGENT.md", "AGENTS.local.md"}) {
+    if (name == known) return true;
+  }
+  return name.starts_with(".roorules") || name.starts_with(".clinerules") || name.ends_with(".code-workspace");
+}
+
 std::string_view policy_group(std::string_view tool, ToolGroup group) {
   if (tool == "new_task") return "subtasks";
   switch (group) {

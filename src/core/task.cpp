@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/json.hpp"
+#include "base/path.hpp"
 #include "base/text.hpp"
 #include "core/control.hpp"
 #include "core/policy.hpp"
@@ -530,9 +531,10 @@ class Decider {
       return fail(i, fmt::format("tool \"{}\" is not available in mode \"{}\": use another, or switch_mode", call.name,
                                  task().mode));
     }
-    if (spec->group == ToolGroup::edit && !allows_edit(*mode, path_argument(call.arguments))) {
-      return fail(i, fmt::format("mode \"{}\" may not edit \"{}\": {}", task().mode, path_argument(call.arguments),
-                                 mode->edit_description));
+    if (spec->group == ToolGroup::edit) {
+      if (const auto forbidden = forbidden_by_mode(*mode, *spec, call)) {
+        return fail(i, fmt::format("mode \"{}\" may not edit \"{}\": {}", task().mode, *forbidden, mode->edit_description));
+      }
     }
     const std::int64_t repeats_max = task().config.limits.repeats_max;
     if (repeats_max > 0 && call.repeats >= 2 * repeats_max) {
@@ -549,12 +551,39 @@ class Decider {
     if (!call.approved && !approve(i, call, *spec)) return;
     if (is_control_tool(call.name)) return control(i, call);
     emit(event::ToolStarted{call.id, call.name, spec->read_only});
-    carry_out(effect::RunTool{call.id, call.name, call.arguments});
+    const bool protected_files = changes_protected(*spec, call) ||
+                                 evaluate_protected(task().config.policy).verdict == Verdict::allow;
+    carry_out(effect::RunTool{call.id, call.name, call.arguments, protected_files});
+  }
+
+  // The first file that the call would change and the mode's pattern does not cover; "" when it names none at all.
+  std::optional<std::string> forbidden_by_mode(const Mode& mode, const ToolSpec& spec, const CallProgress& call) const {
+    if (mode.edit_pattern.empty()) return std::nullopt;
+    bool names_one = false;
+    for (const PathUse& use : spec.paths == nullptr ? std::vector<PathUse>() : spec.paths(call.arguments)) {
+      if (!use.writes) continue;
+      names_one = true;
+      const auto path = path_beneath(task().config.workspace, use.path);
+      if (!path || !allows_edit(mode, *path)) return use.path;
+    }
+    return names_one ? std::nullopt : std::optional<std::string>("");
+  }
+
+  bool changes_protected(const ToolSpec& spec, const CallProgress& call) const {
+    if (spec.paths == nullptr) return false;
+    const std::vector<PathUse> uses = spec.paths(call.arguments);
+    return std::any_of(uses.begin(), uses.end(), [&](const PathUse& use) {
+      const auto path = path_beneath(task().config.workspace, use.path);
+      return use.writes && path && is_protected(*path);
+    });
   }
 
   // Whether policy lets the call run now; if not, it was denied or waits for a person.
   bool approve(std::size_t i, const CallProgress& call, const ToolSpec& spec) {
-    const PolicyDecision decision = evaluate(task().config.policy, call.name, spec.group);
+    PolicyDecision decision = evaluate(task().config.policy, call.name, spec.group);
+    if (decision.verdict == Verdict::allow && changes_protected(spec, call)) {
+      decision = evaluate_protected(task().config.policy);
+    }
     if (decision.verdict == Verdict::ask) {
       emit(event::ApprovalRequested{call.id, call.name, decision.rule});
       return false;

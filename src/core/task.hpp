@@ -123,6 +123,7 @@ struct RunTool {  // ToolDone
   std::string call;
   std::string tool;
   std::string arguments;
+  bool protected_files{false};  // it may change them
   bool operator==(const RunTool&) const = default;
 };
 struct StartSubtask {  // SubtaskDone; starting a child that exists already takes it up where it is

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/message.hpp"
@@ -12,12 +13,23 @@ namespace joey {
 // Modes allow tools by group; policies decide by group.
 enum class ToolGroup : std::uint8_t { read, edit, command, mcp, modes, always, custom };
 
+// A file that a call names.
+struct PathUse {
+  std::string path;    // as the call has it: relative to the workspace, or absolute
+  bool writes{false};  // creates, changes, moves or removes it
+  bool operator==(const PathUse&) const = default;
+};
+
 struct ToolSpec {
   std::string name;         // [A-Za-z0-9_-]{1,64}
   std::string description;  // for the model
   std::string parameters;   // a JSON Schema of type object, as text
   ToolGroup group{ToolGroup::read};
   bool read_only{false};  // has no side effect: may run beside others, and again after a crash
+  // The files a call with these arguments names, both ends of a move included: what a mode's file pattern and the rules
+  // for protected files are held against. Pure; any thread. Arguments it cannot read name none, and fail when they are
+  // run. Null: a tool that names none.
+  std::vector<PathUse> (*paths)(std::string_view arguments){nullptr};
   bool operator==(const ToolSpec&) const = default;
 };
 

@@ -178,7 +178,8 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
     for (const ToolSpec& spec : session->specs()) names.append(names.empty() ? "" : ", ").append(spec.name);
     return done(failure(ErrorCode::not_found, fmt::format("there is no tool \"{}\"; there are: {}", name, names)));
   }
-  const PolicyDecision decision = evaluate(session->setup().config.policy, name, tool->spec().group);
+  const PolicySnapshot& policy = session->setup().config.policy;
+  const PolicyDecision decision = evaluate(policy, name, tool->spec().group);
   if (decision.verdict != Verdict::allow) {
     return done(failure(ErrorCode::denied, fmt::format("tool \"{}\" is not allowed in this session (rule \"{}\")", name,
                                                        decision.rule)));
@@ -190,6 +191,7 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
   auto background = std::make_shared<std::vector<std::shared_ptr<TaskCommands>>>();
   auto context = std::make_shared<ToolContext>();
   context->workspace = session->setup().workspace;
+  context->protected_files = evaluate_protected(policy).verdict == Verdict::allow;
   context->scheduler = &scheduler_;
   context->cancel = cancel;
   context->background = background.get();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/ids.hpp"
+#include "core/policy.hpp"
 #include "store/memory.hpp"
 #include "transport/curl.hpp"
 #include "workspace/local.hpp"
@@ -185,7 +186,7 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   config.long_prompt_input = info.long_prompt.input;
   config.long_prompt_output = info.long_prompt.output;
 
-  auto workspace = open_local_workspace(request.workspace, loop_.handle(), &loop_);
+  auto workspace = open_local_workspace(request.workspace, {.loop = loop_.handle(), .scheduler = &loop_, .is_protected = is_protected});
   if (!workspace) return tl::unexpected(std::move(workspace.error()));
   config.workspace = (*workspace)->root();
   setup.workspace = *std::move(workspace);

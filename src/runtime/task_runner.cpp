@@ -21,7 +21,8 @@ TaskRunner::TaskRunner(Engine& engine, std::shared_ptr<Session> session, Task ta
       session_(std::move(session)),
       task_(std::move(task)),
       rope_(session_->setup().provider),
-      background_(std::make_shared<std::vector<std::shared_ptr<TaskCommands>>>()) {}
+      background_(std::make_shared<std::vector<std::shared_ptr<TaskCommands>>>()),
+      files_(std::make_shared<FileLedger>()) {}
 
 TaskRunner::~TaskRunner() {
   stop_all();
@@ -228,6 +229,8 @@ void TaskRunner::run_tool(const effect::RunTool& e) {
   auto context = std::make_shared<ToolContext>();
   context->task = task_.id;
   context->workspace = session_->setup().workspace;
+  context->protected_files = e.protected_files;
+  context->files = files_;
   context->scheduler = &engine_.scheduler();
   context->cancel = running.cancel;
   context->background = background_.get();

@@ -65,7 +65,8 @@ class ApplyDiff final : public BlockingTool {
     }
     const bool changed = result->text != before->text;
     if (changed) {
-      const auto written = workspace.write(*relative, encode_text(result->text, before->encoding));
+      const auto written = workspace.write(*relative, encode_text(result->text, before->encoding),
+                                         {.protected_files = context.protected_files});
       if (!written) return tool_failure(written.error());
     }
     return {true, within(report(*relative, *result, changed), context.result_bytes_max), {},
@@ -111,6 +112,7 @@ SEARCH holds whole lines with their indentation, enough of them to be found only
       })json"),
       .group = ToolGroup::edit,
       .read_only = false,
+      .paths = changed_path,
   };
 };
 

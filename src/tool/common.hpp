@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/json.hpp"
 #include "base/result.hpp"
@@ -43,6 +44,9 @@ namespace joey {
   json.begin_object().field("path", path).field("operation", operation).field("notice", notice).end_object();
   return text;
 }
+
+// ToolSpec::paths of a tool that changes the one file its argument "path", or "file_path", names.
+[[nodiscard]] std::vector<PathUse> changed_path(std::string_view arguments);
 
 // Whether there is nothing at `path` yet, which for a tool that writes is no failure.
 [[nodiscard]] inline Result<bool> is_missing(const Workspace& workspace, std::string_view path) {

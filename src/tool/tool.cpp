@@ -5,6 +5,7 @@
 
 #include <exception>
 
+#include "tool/arguments.hpp"
 #include "tool/common.hpp"
 #include "tool/execute_command.hpp"
 
@@ -30,6 +31,14 @@ void BlockingTool::run(std::string arguments, std::shared_ptr<ToolContext> conte
   scheduler.work(std::move(blocking), [outcome, context = std::move(context), done = std::move(done)] {
     done(std::move(*outcome));
   });
+}
+
+std::vector<PathUse> changed_path(std::string_view arguments) {
+  Arguments reader(arguments);
+  for (const char* name : {"path", "file_path"}) {
+    if (const auto path = reader.optional_string(name)) return {{std::string(*path), true}};
+  }
+  return {};
 }
 
 std::string compact_json(std::string_view json) {

@@ -10,6 +10,7 @@
 #include "base/function.hpp"
 #include "base/scheduler.hpp"
 #include "model/tool.hpp"
+#include "tool/file_ledger.hpp"
 #include "workspace/workspace.hpp"
 
 namespace joey {
@@ -26,6 +27,8 @@ class TaskCommands {
 struct ToolContext {
   std::string task;  // its id; empty when the tool runs without one
   std::shared_ptr<Workspace> workspace;
+  bool protected_files{false};        // ChangeOptions::protected_files of every change
+  std::shared_ptr<FileLedger> files;  // what the model has seen of files; may be null
   Scheduler* scheduler{nullptr};
   CancelToken cancel;
   UniqueFunction<void(std::string_view)> on_output;  // streamed output, UTF-8, for display; loop thread; may be empty

@@ -38,7 +38,8 @@ class WriteToFile final : public BlockingTool {
         if (present && *present == content) return {true, write_report(*relative, "unchanged", same_notice), {}, {}};
       }
     }
-    if (const auto written = workspace.write(*relative, content); !written) return tool_failure(written.error());
+    const ChangeOptions change{.protected_files = context.protected_files};
+    if (const auto written = workspace.write(*relative, content, change); !written) return tool_failure(written.error());
     return {true, write_report(*relative, *missing ? "created" : "modified", saved_notice), {}, *relative};
   }
 
@@ -60,6 +61,7 @@ class WriteToFile final : public BlockingTool {
       })json"),
       .group = ToolGroup::edit,
       .read_only = false,
+      .paths = changed_path,
   };
 };
 

@@ -17,10 +17,13 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <vector>
 
+#include "base/path.hpp"
 #include "base/text.hpp"
 #include "workspace/command.hpp"
+#include "workspace/walk.hpp"
 
 namespace joey {
 namespace {
@@ -32,44 +35,6 @@ constexpr std::size_t quoted_max = 200;  // bytes of a path in a message
 constexpr std::size_t entries_max = 10'000'000;  // of one directory
 
 // --- Paths as text ---
-
-// Cuts the first component, without slashes around it. Empty: there is none.
-std::string_view take_component(std::string_view& path) {
-  path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
-  const std::string_view component = path.substr(0, path.find('/'));
-  path.remove_prefix(component.size());
-  return component;
-}
-
-// The shortest form of a relative path, by its text; false when ".." leads above its start.
-bool shorten(std::string_view path, std::string& shortest) {
-  shortest.clear();
-  while (true) {
-    const std::string_view component = take_component(path);
-    if (component.empty()) return true;
-    if (component == ".") continue;
-    if (component == "..") {
-      if (shortest.empty()) return false;
-      const std::size_t slash = shortest.rfind('/');
-      shortest.resize(slash == std::string::npos ? 0 : slash);
-      continue;
-    }
-    if (!shortest.empty()) shortest += '/';
-    shortest += component;
-  }
-}
-
-// Removes the components of `prefix` from the front of `path`.
-bool strip_components(std::string_view& path, std::string_view prefix) {
-  std::string_view rest = path;
-  while (true) {
-    const std::string_view expected = take_component(prefix);
-    if (expected.empty()) break;
-    if (take_component(rest) != expected) return false;
-  }
-  path = rest;
-  return true;
-}
 
 // The directory and the name of the last component. "" is the root.
 std::pair<std::string, std::string> split_path(std::string_view path) {
@@ -214,7 +179,7 @@ Result<Root> Root::open(const std::string& path, Resolver resolver) {
   if (!root.fd_) return failed(errno);
   if (::faccessat(root.fd_.get(), ".", X_OK, AT_EACCESS) != 0) return failed(errno);
 
-  if (path.front() == '/' && path.find("..") == std::string::npos) shorten(path, root.alias_);
+  if (path.front() == '/' && path.find("..") == std::string::npos) root.alias_ = shortest_path(path).value_or("");
   root.resolver_ = resolver;
   if (resolver == Resolver::kernel) {
     // An old kernel says ENOSYS, a filter of system calls mostly EPERM.
@@ -233,16 +198,10 @@ Result<std::string> Root::relative(std::string_view path) const {
   if (path.find('\0') != std::string_view::npos) {
     return failure(ErrorCode::invalid_argument, fmt::format("{}: a path cannot hold a NUL byte", quoted_path(path)));
   }
-  std::string shortest;
-  bool inside = shorten(path, shortest);
-  if (path.front() == '/') {
-    std::string_view rest = shortest;  // ".." above "/" is "/" for the kernel; no path needs it
-    inside = inside && strip_root(rest);
-    rest.remove_prefix(std::min(rest.find_first_not_of('/'), rest.size()));
-    shortest = std::string(rest);
-  }
-  if (!inside) return tl::unexpected(file_error(EXDEV, path));
-  return shortest.empty() ? "." : shortest;
+  auto beneath = path_beneath(path_, path);
+  if (!beneath && !alias_.empty()) beneath = path_beneath(alias_, path);
+  if (!beneath) return tl::unexpected(file_error(EXDEV, path));
+  return *std::move(beneath);
 }
 
 Descriptor Root::open_at(const std::string& path, int flags, Links links) const {
@@ -371,10 +330,59 @@ Result<std::string> Root::physical(const std::string& path) const {
 
 namespace {
 
+// What .rooignore says now: it is read again when the file has changed.
+class LockFile {
+ public:
+  [[nodiscard]] Result<std::shared_ptr<const Lock>> current(const Root& root) {
+    const Version now = version(root);
+    const std::lock_guard guard(mutex_);
+    if (lock_ && now == version_) return lock_;
+    Result<Lock> lock = Lock::read(root);
+    if (!lock) return tl::unexpected(std::move(lock.error()));
+    version_ = now;
+    return lock_ = std::make_shared<const Lock>(*std::move(lock));
+  }
+
+ private:
+  struct Version {
+    ino_t inode{0};
+    off_t size{-1};
+    std::int64_t modified_ns{0};
+    std::int64_t changed_ns{0};
+    bool operator==(const Version&) const = default;
+  };
+  static Version version(const Root& root) {
+    const Descriptor file = root.open_at(".rooignore", O_PATH, Root::Links::follow);
+    struct stat status = {};
+    if (!file || ::fstat(file.get(), &status) != 0) return {};
+    const auto nanoseconds = [](const timespec& t) { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; };
+    return {status.st_ino, status.st_size, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
+  }
+
+  std::mutex mutex_;
+  Version version_;
+  std::shared_ptr<const Lock> lock_;
+};
+
+Error locked_error(std::string_view path) {
+  return {ErrorCode::denied,
+          fmt::format("{}: .rooignore keeps it from you: go on without it, or ask the person for what you need of it",
+                      quoted_path(path))};
+}
+
+Error protected_error(std::string_view path) {
+  return {ErrorCode::denied, fmt::format("{}: is a protected file, and its change was not allowed: ask the person",
+                                         quoted_path(path))};
+}
+
+std::string join_path(std::string_view directory, std::string_view name) {
+  return directory.empty() ? std::string(name) : fmt::format("{}/{}", directory, name);
+}
+
 class LocalWorkspace final : public Workspace {
  public:
-  LocalWorkspace(Root root, uv_loop_t* loop, Scheduler* scheduler)
-      : root_(std::make_shared<const Root>(std::move(root))), loop_(loop), scheduler_(scheduler) {}
+  LocalWorkspace(Root root, LocalWorkspaceOptions options)
+      : root_(std::make_shared<const Root>(std::move(root))), options_(options) {}
 
   [[nodiscard]] const std::string& root() const override { return root_->path(); }
   [[nodiscard]] const std::shared_ptr<const Root>& files() const { return root_; }
@@ -383,12 +391,17 @@ class LocalWorkspace final : public Workspace {
   [[nodiscard]] Result<FileInfo> info(std::string_view path) const override;
   [[nodiscard]] Result<std::string> read(std::string_view path, std::size_t size_max) const override;
   [[nodiscard]] Result<std::vector<DirectoryEntry>> list(std::string_view path) const override;
-  [[nodiscard]] Status write(std::string_view path, std::string_view bytes) override;
-  [[nodiscard]] Status remove(std::string_view path) override;
-  [[nodiscard]] Status rename(std::string_view from, std::string_view to) override;
+  [[nodiscard]] Status write(std::string_view path, std::string_view bytes, const ChangeOptions& options) override;
+  [[nodiscard]] Status remove(std::string_view path, const ChangeOptions& options) override;
+  [[nodiscard]] Status rename(std::string_view from, std::string_view to, const ChangeOptions& options) override;
   [[nodiscard]] Result<std::unique_ptr<Command>> start(CommandSpec spec, CommandSink& sink) override;
 
  private:
+  // A path that may be opened, and how: what was found to be no forbidden one must not become another by a symlink.
+  struct Admitted {
+    std::string path;
+    Root::Links links{Root::Links::follow};
+  };
   // A directory entry: no symlink in `directory` or its way there can change what `name` in it means.
   struct Place {
     Descriptor directory;
@@ -396,19 +409,60 @@ class LocalWorkspace final : public Workspace {
   };
   enum class Missing : std::uint8_t { refuse, create };
 
-  // The entry that `path` names, itself, whether it exists or not; or, following symlinks, the one they lead to.
-  [[nodiscard]] Result<Place> locate(std::string_view path, Missing missing, Root::Links links) const;
+  [[nodiscard]] Result<Admitted> admit(std::string_view path) const;
+  [[nodiscard]] Descriptor open(const Admitted& admitted, int flags) const {
+    return root_->open_at(admitted.path, flags, admitted.links);
+  }
+  [[nodiscard]] Result<std::string> read(const Admitted& admitted, std::string_view path, std::size_t size_max) const;
+  // The entry that `path` names, itself, whether it exists or not; or, following symlinks, the one they lead to. One
+  // that may be changed.
+  [[nodiscard]] Result<Place> locate(std::string_view path, Missing missing, Root::Links links,
+                                     const ChangeOptions& options) const;
   [[nodiscard]] Descriptor open_directory(const std::string& path, Missing missing) const;
+  [[nodiscard]] Status check_change(std::string_view path, const std::string& written, const std::string& real,
+                                    const ChangeOptions& options) const;
+  // That `place` holds what the options say it must.
+  [[nodiscard]] Status check_condition(std::string_view path, const Place& place, const ChangeOptions& options) const;
 
   std::shared_ptr<const Root> root_;
-  uv_loop_t* loop_;
-  Scheduler* scheduler_;
+  const LocalWorkspaceOptions options_;
+  mutable LockFile lock_file_;
 };
 
+Result<LocalWorkspace::Admitted> LocalWorkspace::admit(std::string_view path) const {
+  Result<std::string> written = relative(path);
+  if (!written) return tl::unexpected(std::move(written.error()));
+  const auto lock = lock_file_.current(*root_);
+  if (!lock) return tl::unexpected(lock.error());
+  if (!(*lock)->present()) return Admitted{*std::move(written), Root::Links::follow};
+  Result<std::string> real = root_->physical(*written);
+  if (!real) {
+    // Whether a forbidden file exists is not told either: of what does not exist, the directories that do are resolved.
+    std::string existing = *written;
+    std::string named = *written;
+    Result<std::string> directory = tl::unexpected(real.error());
+    while (!directory && directory.error().code == ErrorCode::not_found && existing.find('/') != std::string::npos) {
+      existing.resize(existing.rfind('/'));
+      directory = root_->physical(existing);
+      if (directory) named = join_path(*directory, std::string_view(*written).substr(existing.size() + 1));
+    }
+    if ((*lock)->forbids(*written, false) || (*lock)->forbids(named, false)) return tl::unexpected(locked_error(path));
+    return tl::unexpected(std::move(real.error()));
+  }
+  struct stat status = {};
+  const Descriptor opened = root_->open_at(*real, O_PATH, Root::Links::refuse);
+  if (!opened || ::fstat(opened.get(), &status) != 0) return tl::unexpected(file_error(errno, path));
+  const bool directory = S_ISDIR(status.st_mode);
+  if ((*lock)->forbids(*written, directory) || (*lock)->forbids(*real, directory)) {
+    return tl::unexpected(locked_error(path));
+  }
+  return Admitted{*std::move(real), Root::Links::refuse};
+}
+
 Result<FileInfo> LocalWorkspace::info(std::string_view path) const {
-  const Result<std::string> relative_path = relative(path);
-  if (!relative_path) return tl::unexpected(relative_path.error());
-  const Descriptor file = root_->open_at(*relative_path, O_PATH, Root::Links::follow);
+  const Result<Admitted> admitted = admit(path);
+  if (!admitted) return tl::unexpected(admitted.error());
+  const Descriptor file = open(*admitted, O_PATH);
   struct stat status = {};
   if (!file || ::fstat(file.get(), &status) != 0) return tl::unexpected(file_error(errno, path));
   return FileInfo{.kind = kind_of(status.st_mode),
@@ -418,17 +472,21 @@ Result<FileInfo> LocalWorkspace::info(std::string_view path) const {
 }
 
 Result<std::string> LocalWorkspace::read(std::string_view path, std::size_t size_max) const {
-  const Result<std::string> relative_path = relative(path);
-  if (!relative_path) return tl::unexpected(relative_path.error());
+  const Result<Admitted> admitted = admit(path);
+  if (!admitted) return tl::unexpected(admitted.error());
+  return read(*admitted, path, size_max);
+}
+
+Result<std::string> LocalWorkspace::read(const Admitted& admitted, std::string_view path, std::size_t size_max) const {
   size_max = std::min(size_max, std::numeric_limits<std::size_t>::max() / 4);
   struct stat status = {};
   {
     // Looked at before it is opened: to open a pipe or a device for reading can have effects.
-    const Descriptor look = root_->open_at(*relative_path, O_PATH, Root::Links::follow);
+    const Descriptor look = open(admitted, O_PATH);
     if (!look || ::fstat(look.get(), &status) != 0) return tl::unexpected(file_error(errno, path));
     if (!S_ISREG(status.st_mode)) return tl::unexpected(not_a_file(path, status.st_mode));
   }
-  const Descriptor file = root_->open_at(*relative_path, O_RDONLY, Root::Links::follow);
+  const Descriptor file = open(admitted, O_RDONLY);
   if (!file || ::fstat(file.get(), &status) != 0) return tl::unexpected(file_error(errno, path));
   if (!S_ISREG(status.st_mode)) return tl::unexpected(not_a_file(path, status.st_mode));
   if (static_cast<std::uint64_t>(status.st_size) > size_max) return tl::unexpected(too_large(path, size_max));
@@ -449,11 +507,17 @@ Result<std::string> LocalWorkspace::read(std::string_view path, std::size_t size
 }
 
 Result<std::vector<DirectoryEntry>> LocalWorkspace::list(std::string_view path) const {
-  const Result<std::string> relative_path = relative(path);
-  if (!relative_path) return tl::unexpected(relative_path.error());
-  Result<std::vector<DirectoryEntry>> entries =
-      read_directory(root_->open_at(*relative_path, O_RDONLY | O_DIRECTORY, Root::Links::follow), path, entries_max);
-  if (entries) std::sort(entries->begin(), entries->end(), [](auto& a, auto& b) { return a.name < b.name; });
+  const Result<Admitted> admitted = admit(path);
+  if (!admitted) return tl::unexpected(admitted.error());
+  Result<std::vector<DirectoryEntry>> entries = read_directory(open(*admitted, O_RDONLY | O_DIRECTORY), path, entries_max);
+  if (!entries) return entries;
+  if (const auto lock = lock_file_.current(*root_); lock && (*lock)->present()) {
+    const std::string directory = admitted->path == "." ? std::string() : admitted->path;
+    std::erase_if(*entries, [&](const DirectoryEntry& entry) {
+      return (*lock)->forbids(join_path(directory, entry.name), entry.kind == FileKind::directory);
+    });
+  }
+  std::sort(entries->begin(), entries->end(), [](auto& a, auto& b) { return a.name < b.name; });
   return entries;
 }
 
@@ -482,17 +546,27 @@ Descriptor LocalWorkspace::open_directory(const std::string& path, Missing missi
   return directory;
 }
 
-Result<LocalWorkspace::Place> LocalWorkspace::locate(std::string_view path, Missing missing, Root::Links links) const {
-  const Result<std::string> relative_path = relative(path);
-  if (!relative_path) return tl::unexpected(relative_path.error());
-  std::string at = *relative_path;
+Result<LocalWorkspace::Place> LocalWorkspace::locate(std::string_view path, Missing missing, Root::Links links,
+                                                     const ChangeOptions& options) const {
+  const Result<std::string> written = relative(path);
+  if (!written) return tl::unexpected(written.error());
+  std::string at = *written;
   for (int followed = 0; followed <= links_max; ++followed) {
     auto [parent, name] = split_path(at);
     if (name.empty() || name == "." || name == "..") return tl::unexpected(file_error(EISDIR, path));
-    Place place{open_directory(parent, missing), std::move(name)};
+    // Asked first by its text, so that no directory is made for what may not be written.
+    if (Status may = check_change(path, *written, at, options); !may) return tl::unexpected(std::move(may.error()));
+    if (const Descriptor made = open_directory(parent, missing); !made) return tl::unexpected(file_error(errno, path));
+    const Result<std::string> real = root_->physical(parent);
+    if (!real) return tl::unexpected(real.error());
+    Place place{root_->open_at(*real, O_PATH | O_DIRECTORY, Root::Links::refuse), std::move(name)};
     if (!place.directory) return tl::unexpected(file_error(errno, path));
     std::string target;
-    if (links == Root::Links::refuse || !read_link(place.directory.get(), place.name, target)) return place;
+    if (links == Root::Links::refuse || !read_link(place.directory.get(), place.name, target)) {
+      const std::string entry = join_path(*real == "." ? std::string() : *real, place.name);
+      if (Status may = check_change(path, *written, entry, options); !may) return tl::unexpected(std::move(may.error()));
+      return place;
+    }
     if (target.front() == '/') {
       const Result<std::string> beneath = root_->relative(target);
       if (!beneath) return tl::unexpected(file_error(EXDEV, path));
@@ -503,6 +577,54 @@ Result<LocalWorkspace::Place> LocalWorkspace::locate(std::string_view path, Miss
     }
   }
   return tl::unexpected(file_error(ELOOP, path));
+}
+
+Status LocalWorkspace::check_change(std::string_view path, const std::string& written, const std::string& real,
+                                    const ChangeOptions& options) const {
+  const auto lock = lock_file_.current(*root_);
+  if (!lock) return tl::unexpected(lock.error());
+  for (const std::string& name : {written, real}) {
+    if ((*lock)->forbids(name, false)) return tl::unexpected(locked_error(path));
+    if (!options.protected_files && options_.is_protected != nullptr && options_.is_protected(name)) {
+      return tl::unexpected(protected_error(path));
+    }
+  }
+  return {};
+}
+
+Status LocalWorkspace::check_condition(std::string_view path, const Place& place, const ChangeOptions& options) const {
+  if (!options.replaces) return {};
+  const auto changed = [&] {
+    return failure(ErrorCode::conflict,
+                   fmt::format("{}: somebody else has changed it meanwhile: read it again", quoted_path(path)));
+  };
+  struct stat status = {};
+  const Descriptor file(retried([&] {
+    return ::openat(place.directory.get(), place.name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  }));
+  if (!file && errno != ENOENT) return tl::unexpected(file_error(errno, path));
+  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return changed();
+  std::string_view rest = *options.replaces;
+  if (static_cast<std::uint64_t>(status.st_size) != rest.size()) return changed();
+  char buffer[64U << 10];
+  while (true) {
+    const ssize_t count = retried([&] { return ::read(file.get(), buffer, sizeof buffer); });
+    if (count < 0) return tl::unexpected(file_error(errno, path));
+    const std::string_view piece(buffer, static_cast<std::size_t>(count));
+    if (!rest.starts_with(piece)) return changed();
+    rest.remove_prefix(piece.size());
+    if (count == 0) return rest.empty() ? Status() : changed();
+  }
+}
+
+// As renameat(2), but with `creates` never over what exists.
+int move(int from_directory, const std::string& from, int to_directory, const std::string& to, bool creates) {
+  if (!creates) return ::renameat(from_directory, from.c_str(), to_directory, to.c_str());
+  if (::renameat2(from_directory, from.c_str(), to_directory, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return -1;
+  // A file system without it: a link is not made over what exists either.
+  if (::linkat(from_directory, from.c_str(), to_directory, to.c_str(), 0) != 0) return -1;
+  return ::unlinkat(from_directory, from.c_str(), 0);
 }
 
 // A temporary file beside the one it will replace; removed again unless it was put in place.
@@ -538,9 +660,9 @@ class Replacement {
   }
 
   // 0 or errno. Network file systems report what they could not write at the close.
-  int put(const std::string& name) {
+  int put(const std::string& name, bool creates) {
     if (const int error = file_.close(); error != 0) return error;
-    if (::renameat(directory_, name_.c_str(), directory_, name.c_str()) != 0) return errno;
+    if (move(directory_, name_, directory_, name, creates) != 0) return errno;
     name_.clear();
     return 0;
   }
@@ -554,8 +676,8 @@ class Replacement {
 // No fsync: it costs more than the rest together, and the workspace is a working copy, not the record of what happened.
 // A crash of the process leaves the old file or the new one; only a loss of power may cost the last seconds' writes, as
 // it does those of an editor or git. Hard links to the old file and its extended attributes stay with the old one.
-Status LocalWorkspace::write(std::string_view path, std::string_view bytes) {
-  const Result<Place> place = locate(path, Missing::create, Root::Links::follow);
+Status LocalWorkspace::write(std::string_view path, std::string_view bytes, const ChangeOptions& options) {
+  const Result<Place> place = locate(path, Missing::create, Root::Links::follow, options);
   if (!place) return tl::unexpected(place.error());
   const int directory = place->directory.get();
   const char* name = place->name.c_str();
@@ -568,6 +690,7 @@ Status LocalWorkspace::write(std::string_view path, std::string_view bytes) {
   struct stat old = {};
   const bool exists = ::fstatat(directory, name, &old, AT_SYMLINK_NOFOLLOW) == 0;
   if (!exists && errno != ENOENT) return failed(errno);
+  if (exists && options.creates) return failed(EEXIST);
   if (exists && !S_ISREG(old.st_mode)) return tl::unexpected(not_a_file(path, old.st_mode));
   // A rename does not ask whether the file may be written, but who took the permission away meant it.
   if (exists && ::faccessat(directory, name, W_OK, AT_EACCESS) != 0) return failed(errno);
@@ -585,30 +708,34 @@ Status LocalWorkspace::write(std::string_view path, std::string_view bytes) {
     }
     if (::fchmod(replacement.fd(), old.st_mode & 01777U) != 0) return failed(errno);
   }
-  if (const int error = replacement.put(place->name); error != 0) return failed(error);
+  // As late as can be: between this and the rename nobody else gets in but by a hair.
+  if (Status holds = check_condition(path, *place, options); !holds) return holds;
+  if (const int error = replacement.put(place->name, options.creates); error != 0) return failed(error);
   return {};
 }
 
-Status LocalWorkspace::remove(std::string_view path) {
-  const Result<Place> place = locate(path, Missing::refuse, Root::Links::refuse);
+Status LocalWorkspace::remove(std::string_view path, const ChangeOptions& options) {
+  const Result<Place> place = locate(path, Missing::refuse, Root::Links::refuse, options);
   if (!place) return tl::unexpected(place.error());
+  if (Status holds = check_condition(path, *place, options); !holds) return holds;
   if (::unlinkat(place->directory.get(), place->name.c_str(), 0) != 0) return tl::unexpected(file_error(errno, path));
   return {};
 }
 
-Status LocalWorkspace::rename(std::string_view from, std::string_view to) {
-  const Result<Place> source = locate(from, Missing::refuse, Root::Links::refuse);
+Status LocalWorkspace::rename(std::string_view from, std::string_view to, const ChangeOptions& options) {
+  const Result<Place> source = locate(from, Missing::refuse, Root::Links::refuse, options);
   if (!source) return tl::unexpected(source.error());
   // Looked for before directories are made for it.
   struct stat status = {};
   if (::fstatat(source->directory.get(), source->name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
     return tl::unexpected(file_error(errno, from));
   }
-  const Result<Place> target = locate(to, Missing::create, Root::Links::refuse);
+  // A directory would take what is forbidden in it to where it is not.
+  if (S_ISDIR(status.st_mode)) return tl::unexpected(file_error(EISDIR, from));
+  const Result<Place> target = locate(to, Missing::create, Root::Links::refuse, options);
   if (!target) return tl::unexpected(target.error());
-  if (::renameat(source->directory.get(), source->name.c_str(), target->directory.get(), target->name.c_str()) == 0) {
-    return {};
-  }
+  if (Status holds = check_condition(from, *source, options); !holds) return holds;
+  if (move(source->directory.get(), source->name, target->directory.get(), target->name, options.creates) == 0) return {};
   if (errno == EXDEV) {  // here it is not the boundary
     return failure(ErrorCode::unsupported,
                    fmt::format("{}: is on another file system than {}: copy it, then remove it", quoted_path(from),
@@ -618,23 +745,22 @@ Status LocalWorkspace::rename(std::string_view from, std::string_view to) {
 }
 
 Result<std::unique_ptr<Command>> LocalWorkspace::start(CommandSpec spec, CommandSink& sink) {
-  if (loop_ == nullptr || scheduler_ == nullptr) {
+  if (options_.loop == nullptr || options_.scheduler == nullptr) {
     return failure(ErrorCode::unsupported, "this workspace was opened without a loop to run commands on");
   }
-  const Result<std::string> path = relative(spec.directory.empty() ? "." : spec.directory);
-  if (!path) return tl::unexpected(path.error());
-  const Descriptor directory = root_->open_at(*path, O_PATH | O_DIRECTORY, Root::Links::follow);
+  const Result<Admitted> admitted = admit(spec.directory.empty() ? "." : spec.directory);
+  if (!admitted) return tl::unexpected(admitted.error());
+  const Descriptor directory = open(*admitted, O_PATH | O_DIRECTORY);
   if (!directory) return tl::unexpected(file_error(errno, spec.directory));
-  return start_local_command(loop_, *scheduler_, directory.get(), std::move(spec), sink);
+  return start_local_command(options_.loop, *options_.scheduler, directory.get(), std::move(spec), sink);
 }
 
 }  // namespace
 
-Result<std::shared_ptr<Workspace>> open_local_workspace(std::string root, uv_loop_t* loop, Scheduler* scheduler,
-                                                        Resolver resolver) {
-  Result<Root> opened = Root::open(root, resolver);
+Result<std::shared_ptr<Workspace>> open_local_workspace(std::string root, LocalWorkspaceOptions options) {
+  Result<Root> opened = Root::open(root, options.resolver);
   if (!opened) return tl::unexpected(std::move(opened.error()));
-  return std::make_shared<LocalWorkspace>(std::move(*opened), loop, scheduler);
+  return std::make_shared<LocalWorkspace>(std::move(*opened), options);
 }
 
 Result<std::shared_ptr<const Root>> root_of(const Workspace& workspace) {

@@ -24,11 +24,18 @@ namespace joey {
 // goes component by component and follows symlinks itself. Both give the same answers; naming `portable` is for tests.
 enum class Resolver : std::uint8_t { kernel, portable };
 
-// The directory `root` as a workspace. `loop` and `scheduler` are for commands and must outlive it; without a loop,
-// start() is `unsupported`. `not_found`, `invalid_argument` or `denied` when there is no such directory to read.
-[[nodiscard]] Result<std::shared_ptr<Workspace>> open_local_workspace(std::string root, uv_loop_t* loop,
-                                                                      Scheduler* scheduler,
-                                                                      Resolver resolver = Resolver::kernel);
+struct LocalWorkspaceOptions {
+  uv_loop_t* loop{nullptr};  // for commands, like the scheduler; both outlive the workspace. Without: start() is `unsupported`
+  Scheduler* scheduler{nullptr};
+  Resolver resolver{Resolver::kernel};
+  // Whether a path, relative to the root, names a protected file. Any thread. May be null: none does.
+  bool (*is_protected)(std::string_view path){nullptr};
+};
+
+// The directory `root` as a workspace. `not_found`, `invalid_argument` or `denied` when there is no such directory to
+// read.
+[[nodiscard]] Result<std::shared_ptr<Workspace>> open_local_workspace(std::string root,
+                                                                      LocalWorkspaceOptions options = {});
 
 // --- What the files of this folder share ---
 

@@ -159,33 +159,6 @@ bool Lock::forbids(std::string_view path, bool is_directory) const {
   return present_ && (path == rooignore_name || patterns_.ignores(path, is_directory));
 }
 
-Result<bool> is_locked(const Workspace& workspace, std::string_view path) {
-  const Result<std::shared_ptr<const Root>> root = root_of(workspace);
-  if (!root) return tl::unexpected(root.error());
-  const Result<std::string> written = workspace.relative(path);
-  if (!written) return tl::unexpected(written.error());
-  const Result<Lock> lock = Lock::read(**root);
-  if (!lock) return tl::unexpected(lock.error());
-
-  // Of what does not exist, the directories that do are resolved.
-  std::string existing = *written;
-  std::string missing;
-  Result<std::string> physical = (*root)->physical(existing);
-  while (!physical && physical.error().code == ErrorCode::not_found && existing.find('/') != std::string::npos) {
-    missing = join(name_of(existing), missing);
-    existing.resize(existing.rfind('/'));
-    physical = (*root)->physical(existing);
-  }
-  if (!physical && physical.error().code == ErrorCode::denied) return tl::unexpected(physical.error());
-  std::string real = physical ? *physical : existing;
-  if (!missing.empty()) real = join(real, missing);
-
-  struct stat status = {};
-  const Descriptor opened = (*root)->open_at(*written, O_PATH, Root::Links::follow);
-  const bool directory = opened && ::fstat(opened.get(), &status) == 0 && S_ISDIR(status.st_mode);
-  return lock->forbids(*written, directory) || lock->forbids(real, directory);
-}
-
 // --- Walker ---
 
 Result<Walker> Walker::create(const Workspace& workspace, std::string_view path, WalkOptions options) {

@@ -80,10 +80,6 @@ struct Listing {
 // The order of a listing: component by component, digits by their value, letters without case. A total order.
 [[nodiscard]] bool natural_less(std::string_view a, std::string_view b);
 
-// Whether .rooignore forbids `path`, as it is written or as symlinks lead; also where it does not exist (yet). The file
-// .rooignore itself is forbidden once it exists. `denied` or `limit` when .rooignore cannot be read.
-[[nodiscard]] Result<bool> is_locked(const Workspace& workspace, std::string_view path);
-
 // --- What a walk is made of, for one in another order or on several threads ---
 
 // The ignore file of one directory, and those above it, which all directories beneath share.
@@ -104,6 +100,7 @@ struct WalkDirectory {
 class Lock {
  public:
   [[nodiscard]] static Result<Lock> read(const Root& root);
+  [[nodiscard]] bool present() const { return present_; }  // there is such a file
   [[nodiscard]] bool forbids(std::string_view path, bool is_directory) const;
 
  private:

@@ -59,8 +59,20 @@ class Command {
   virtual void terminate(std::chrono::milliseconds grace) = 0;
 };
 
+// What a change is conditional on, and what it may touch. A condition that does not hold is a `conflict`; nothing has
+// changed then.
+struct ChangeOptions {
+  std::optional<std::string_view> replaces{};  // the file must hold exactly these bytes
+  bool creates{false};                       // there must be nothing of that name
+  bool protected_files{false};               // somebody who may has allowed a change of protected files
+};
+
 // Paths are UTF-8, relative to the root with '/', or absolute beneath it; the kernel resolves them beneath the root
 // (openat2, RESOLVE_BENEATH), so neither "..", a symlink nor a race leads out. ErrorCode::denied: it would have.
+//
+// Two kinds of files are guarded here, for every caller alike, as they are named and as symlinks lead: what .rooignore
+// forbids is neither given nor changed (`denied`; a .rooignore that cannot be read forbids everything), and protected
+// files are changed only with ChangeOptions::protected_files (`denied`).
 //
 // Threads: the file functions block and may be called from any thread at once; start() is the loop thread's.
 class Workspace {
@@ -80,9 +92,11 @@ class Workspace {
 
   // Replaces the file whole or not at all (a temporary file beside it, renamed over it), keeping its permission bits;
   // makes missing directories. Through a symlink it writes the file the link names.
-  [[nodiscard]] virtual Status write(std::string_view path, std::string_view bytes) = 0;
-  [[nodiscard]] virtual Status remove(std::string_view path) = 0;                           // one file
-  [[nodiscard]] virtual Status rename(std::string_view from, std::string_view to) = 0;      // makes missing directories
+  [[nodiscard]] virtual Status write(std::string_view path, std::string_view bytes, const ChangeOptions& options = {}) = 0;
+  // One file; a symlink itself, not what it names. Not a directory.
+  [[nodiscard]] virtual Status remove(std::string_view path, const ChangeOptions& options = {}) = 0;
+  // Likewise; makes missing directories. Replaces a file at `to`, unless `creates`; `replaces` is of `from`.
+  [[nodiscard]] virtual Status rename(std::string_view from, std::string_view to, const ChangeOptions& options = {}) = 0;
 
   // `sink` must stay alive until on_end() or until the command is destroyed.
   [[nodiscard]] virtual Result<std::unique_ptr<Command>> start(CommandSpec spec, CommandSink& sink) = 0;

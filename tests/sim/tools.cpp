@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/control.hpp"
+#include "tool/common.hpp"
 
 namespace joey::sim {
 namespace {
@@ -95,8 +96,7 @@ class FakeTool final : public Tool {
 
   void have_effect(const std::string& task, const std::string& arguments) const {
     tracked_.setting.auditor.tool_has_effect(task, spec_.name, arguments);
-    const std::string path = path_argument(arguments);
-    if (!path.empty()) tracked_.setting.files[path] += "x";
+    for (const PathUse& use : changed_path(arguments)) tracked_.setting.files[use.path] += "x";
   }
 
   Tracked tracked_;

@@ -88,10 +88,3 @@ TEST_CASE("what the other control tools take, and how they refuse") {
   CHECK(problem(read_todo_list(R"({"todos":"a"})")) == "argument \"todos\" has no item: write one a line, as \"[ ] item\"");
 }
 
-TEST_CASE("the path of an edit") {
-  CHECK(path_argument(R"({"path":"a/b.md","content":"x"})") == "a/b.md");
-  CHECK(path_argument(R"({"content":"x"})").empty());
-  CHECK(path_argument(R"({"path":7})").empty());
-  CHECK(path_argument(R"({"path":null})").empty());
-  CHECK(path_argument("no json").empty());
-}

@@ -48,3 +48,16 @@ TEST_CASE("new_task is of the group subtasks, the other mode tools of modes") {
   CHECK(verdict({{"command"}, {}}, "execute_command", ToolGroup::command) == "allow allow:command");
   CHECK(verdict({{"edit"}, {}}, "write_to_file", ToolGroup::edit) == "allow allow:edit");
 }
+
+TEST_CASE("protected files are those that steer agents and editors, wherever they are") {
+  for (const char* path : {".roo", ".roo/rules/a.md", ".rooignore", "sub/.rooignore", ".roomodes", ".roorules-code",
+                           ".clinerules", ".vscode/tasks.json", "a.code-workspace", "x/b.code-workspace", "AGENTS.md",
+                           "pkg/AGENTS.md", "AGENT.md", ".rooprotected"}) {
+    CAPTURE(path);
+    CHECK(is_protected(path));
+  }
+  for (const char* path : {".roots", ".roo.md", "roo/a", "src/AGENTS.md.txt", "agents.md", ".vscodes/x", "src/main.cpp", "."}) {
+    CAPTURE(path);
+    CHECK_FALSE(is_protected(path));
+  }
+}

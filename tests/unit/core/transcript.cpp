@@ -1,6 +1,7 @@
 #include "transcript.hpp"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include <map>
 #include <optional>
@@ -277,14 +278,14 @@ std::string shown(std::string_view text) {
   return text.size() > shown_bytes_max ? out + "..." : out;
 }
 
-std::string quoted(std::string_view text) { return "\"" + shown(text) + "\""; }
+std::string in_quotes(std::string_view text) { return "\"" + shown(text) + "\""; }
 
 std::string money(const char* name, double usd) { return usd == 0 ? "" : fmt::format(" {}=${:.6g}", name, usd); }
 std::string optionally(const char* name, std::string_view text) { return text.empty() ? "" : fmt::format(" {}={}", name, text); }
 std::string images_of(const std::vector<Image>& images) {
   return images.empty() ? "" : fmt::format(" images={}", images.size());
 }
-std::string checklist(const std::vector<Todo>& todos) { return todos.empty() ? "" : " " + quoted(format_checklist(todos)); }
+std::string checklist(const std::vector<Todo>& todos) { return todos.empty() ? "" : " " + in_quotes(format_checklist(todos)); }
 
 struct Describe {
   Timestamp now;
@@ -294,22 +295,22 @@ struct Describe {
   }
   std::string operator()(const event::PromptSet& e) const { return e.mode; }
   std::string operator()(const event::UserMessage& e) const {
-    return fmt::format("{}{}{}", quoted(e.text), images_of(e.images), e.by == Actor::engine ? " by=engine" : "");
+    return fmt::format("{}{}{}", in_quotes(e.text), images_of(e.images), e.by == Actor::engine ? " by=engine" : "");
   }
   std::string operator()(const event::ModeChanged& e) const {
-    return fmt::format("{} by={}{}", e.mode, name_of(e.by), e.reason.empty() ? "" : " " + quoted(e.reason));
+    return fmt::format("{} by={}{}", e.mode, name_of(e.by), e.reason.empty() ? "" : " " + in_quotes(e.reason));
   }
   std::string operator()(const event::ModelRequested& e) const {
     return fmt::format("{} {}{}", e.turn, e.attempt, money("reserved", e.reserved_usd));
   }
   std::string operator()(const event::ModelFailed& e) const {
-    return fmt::format("{} {} {} {}{}", e.turn, e.attempt, name_of(e.error), quoted(e.message),
+    return fmt::format("{} {} {} {}{}", e.turn, e.attempt, name_of(e.error), in_quotes(e.message),
                        e.retry_at > 0 ? fmt::format(" retry=+{}", e.retry_at - now) : "");
   }
   std::string operator()(const event::ModelFinished& e) const {
     std::string out = fmt::format("{} {}{}", e.turn, e.attempt, money("cost", e.cost_usd));
     for (const Block& block : e.blocks) {
-      if (const auto* text = std::get_if<Text>(&block)) out += " text " + quoted(text->text);
+      if (const auto* text = std::get_if<Text>(&block)) out += " text " + in_quotes(text->text);
       if (std::holds_alternative<Reasoning>(block)) out += " reasoning";
       if (std::holds_alternative<Image>(block)) out += " image";
       if (std::holds_alternative<ToolResult>(block)) out += " tool_result";
@@ -320,10 +321,10 @@ struct Describe {
   std::string operator()(const event::ApprovalRequested& e) const { return fmt::format("{} {} {}", e.call, e.tool, e.rule); }
   std::string operator()(const event::Approval& e) const {
     return fmt::format("{} {} {} {}{}", e.call, e.tool, e.allowed ? "allowed" : "denied",
-                       e.by == Actor::person ? "person" : e.rule, e.feedback.empty() ? "" : " " + quoted(e.feedback));
+                       e.by == Actor::person ? "person" : e.rule, e.feedback.empty() ? "" : " " + in_quotes(e.feedback));
   }
   std::string operator()(const event::QuestionAsked& e) const {
-    std::string out = fmt::format("{} {}", e.call, quoted(e.question));
+    std::string out = fmt::format("{} {}", e.call, in_quotes(e.question));
     for (const auto& suggestion : e.suggestions) {
       out += fmt::format(" [{}{}]", suggestion.text, suggestion.mode.empty() ? "" : " -> " + suggestion.mode);
     }
@@ -338,7 +339,7 @@ struct Describe {
   }
   std::string operator()(const event::TodosUpdated& e) const { return std::string(trim(checklist(e.todos))); }
   std::string operator()(const event::SubtaskStarted& e) const {
-    return fmt::format("{} {} {} {}{}", e.call, e.child, e.mode, quoted(e.message), checklist(e.todos));
+    return fmt::format("{} {} {} {}{}", e.call, e.child, e.mode, in_quotes(e.message), checklist(e.todos));
   }
   std::string operator()(const event::SubtaskFinished& e) const {
     return fmt::format("{} {} {}{}{}", e.call, e.child, name_of(e.reason),
@@ -348,16 +349,16 @@ struct Describe {
   std::string operator()(const event::TaskPaused&) const { return {}; }
   std::string operator()(const event::TaskResumed&) const { return {}; }
   std::string operator()(const event::TaskEnded& e) const {
-    return fmt::format("{} {}", name_of(e.reason), quoted(e.reason == ExitReason::completed ? e.result : e.message));
+    return fmt::format("{} {}", name_of(e.reason), in_quotes(e.reason == ExitReason::completed ? e.result : e.message));
   }
   std::string operator()(const event::TaskReopened&) const { return {}; }
 
   std::string operator()(const effect::CallModel& e) const { return fmt::format("call_model {} {}", e.turn, e.attempt); }
   std::string operator()(const effect::RunTool& e) const {
-    return fmt::format("run_tool {} {} {}", e.call, e.tool, shown(e.arguments));
+    return fmt::format("run_tool {} {} {}{}", e.call, e.tool, shown(e.arguments), e.protected_files ? " protected_files" : "");
   }
   std::string operator()(const effect::StartSubtask& e) const {
-    return fmt::format("start_subtask {} {} {} {}{}", e.call, e.child, e.mode, quoted(e.message), checklist(e.todos));
+    return fmt::format("start_subtask {} {} {} {}{}", e.call, e.child, e.mode, in_quotes(e.message), checklist(e.todos));
   }
   std::string operator()(const effect::PreparePrompt& e) const { return "prepare_prompt " + e.mode; }
   std::string operator()(const effect::SetTimer& e) const { return fmt::format("set_timer +{}", e.at - now); }
@@ -365,13 +366,26 @@ struct Describe {
   std::string operator()(const effect::StopAll&) const { return "stop_all"; }
 };
 
+// "path" is changed, and so is "to".
+std::vector<PathUse> changed_paths(std::string_view arguments) {
+  simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  std::vector<PathUse> uses;
+  if (parser.parse(arguments.data(), arguments.size()).get(object) != simdjson::SUCCESS) return uses;
+  for (const char* name : {"path", "to"}) {
+    std::string_view path;
+    if (object.at_key(name).get(path) == simdjson::SUCCESS) uses.push_back({std::string(path), true});
+  }
+  return uses;
+}
+
 }  // namespace
 
 Surroundings surroundings() {
   static const std::vector<ToolSpec> tools = [] {
     std::vector<ToolSpec> out{{"read_file", "", "{}", ToolGroup::read, true},
                               {"list_files", "", "{}", ToolGroup::read, true},
-                              {"write_to_file", "", "{}", ToolGroup::edit, false},
+                              {"write_to_file", "", "{}", ToolGroup::edit, false, changed_paths},
                               {"execute_command", "", "{}", ToolGroup::command, false},
                               {"deploy", "", "{}", ToolGroup::custom, false}};
     out.insert(out.end(), control_tools().begin(), control_tools().end());

@@ -106,7 +106,7 @@ class ToolWorld {
     std::string pattern = (std::filesystem::temp_directory_path() / "joey-tool-XXXXXX").string();
     REQUIRE(mkdtemp(pattern.data()) != nullptr);
     root = std::filesystem::canonical(pattern).string();
-    auto opened = open_local_workspace(root, loop.handle(), &loop);
+    auto opened = open_local_workspace(root, {.loop = loop.handle(), .scheduler = &loop});
     REQUIRE(opened);
     workspace = *opened;
   }

@@ -196,7 +196,7 @@ TEST_CASE("random ignore files and trees are judged as git judges them") {
     for (const auto& [path, directory] : entries) paths.push_back(path);
     const std::set<std::string> expected = git_ignored(root, paths);
 
-    const auto workspace = open_local_workspace(root.path(), nullptr, nullptr);
+    const auto workspace = open_local_workspace(root.path());
     REQUIRE(workspace);
     std::set<std::string> given;
     WalkOptions options;

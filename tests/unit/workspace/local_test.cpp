@@ -26,7 +26,7 @@ using joey::test::TemporaryDirectory;
 namespace {
 
 std::shared_ptr<Workspace> open(const std::string& root, Resolver resolver) {
-  auto workspace = open_local_workspace(root, nullptr, nullptr, resolver);
+  auto workspace = open_local_workspace(root, {.resolver = resolver});
   if (!workspace) FAIL(workspace.error().message);
   return *workspace;
 }
@@ -61,15 +61,15 @@ constexpr Resolver resolvers[] = {Resolver::kernel, Resolver::portable};
 TEST_CASE("a root must be a directory that can be read") {
   const TemporaryDirectory root;
   root.put("file", "");
-  CHECK(code(open_local_workspace(root / "missing", nullptr, nullptr)) == ErrorCode::not_found);
-  CHECK(code(open_local_workspace(root / "file", nullptr, nullptr)) == ErrorCode::invalid_argument);
-  CHECK(code(open_local_workspace("", nullptr, nullptr)) == ErrorCode::invalid_argument);
-  CHECK(code(open_local_workspace(std::string("/tmp\0x", 6), nullptr, nullptr)) == ErrorCode::invalid_argument);
-  CHECK(open_local_workspace(root.path() + "/", nullptr, nullptr).value()->root() == root.path());
-  CHECK(open_local_workspace("/", nullptr, nullptr).value()->relative("/etc").value() == "etc");
+  CHECK(code(open_local_workspace(root / "missing")) == ErrorCode::not_found);
+  CHECK(code(open_local_workspace(root / "file")) == ErrorCode::invalid_argument);
+  CHECK(code(open_local_workspace("")) == ErrorCode::invalid_argument);
+  CHECK(code(open_local_workspace(std::string("/tmp\0x", 6))) == ErrorCode::invalid_argument);
+  CHECK(open_local_workspace(root.path() + "/").value()->root() == root.path());
+  CHECK(open_local_workspace("/").value()->relative("/etc").value() == "etc");
   const int result = in_child([&] {
     if (::chmod(root.path().c_str(), 0000) != 0 || (::geteuid() == 0 && ::setuid(65534) != 0)) return false;
-    const auto refused = open_local_workspace(root.path(), nullptr, nullptr);
+    const auto refused = open_local_workspace(root.path());
     return !refused && refused.error().code == ErrorCode::denied;
   });
   ::chmod(root.path().c_str(), 0755);

@@ -24,7 +24,7 @@ using joey::test::TemporaryDirectory;
 namespace {
 
 std::shared_ptr<Workspace> open(const TemporaryDirectory& root, Resolver resolver = Resolver::kernel) {
-  auto workspace = open_local_workspace(root.path(), nullptr, nullptr, resolver);
+  auto workspace = open_local_workspace(root.path(), {.resolver = resolver});
   REQUIRE(workspace);
   return *workspace;
 }

@@ -19,7 +19,7 @@ using joey::test::TemporaryDirectory;
 namespace {
 
 std::shared_ptr<Workspace> open(const TemporaryDirectory& root, Resolver resolver = Resolver::kernel) {
-  auto workspace = open_local_workspace(root.path(), nullptr, nullptr, resolver);
+  auto workspace = open_local_workspace(root.path(), {.resolver = resolver});
   REQUIRE(workspace);
   return *workspace;
 }
@@ -149,17 +149,20 @@ TEST_CASE("what .rooignore forbids is never walked into, not even through a syml
   for (const char* path :
        {"secret", "secret/a", "secret/new/file", "door/a", "door/new", "innocent", ".rooignore", "x/n.key"}) {
     CAPTURE(path);
-    CHECK(is_locked(*workspace, path).value());
+    const auto locked = workspace->info(path);
+    REQUIRE_FALSE(locked);
+    CHECK(locked.error().code == ErrorCode::denied);
   }
   for (const char* path : {"x", "x/c", "new", "new/file", "."}) {
     CAPTURE(path);
-    CHECK_FALSE(is_locked(*workspace, path).value());
+    const auto info = workspace->info(path);
+    CHECK((info || info.error().code == ErrorCode::not_found));
   }
   root.make("other");
   const TemporaryDirectory broken;
   broken.make(".rooignore");  // cannot be read, so what it forbids is not known
   CHECK_FALSE(list_files(*open(broken), ".", {}, CancelToken()));
-  CHECK_FALSE(is_locked(*open(broken), "x"));
+  CHECK_FALSE(open(broken)->info("."));
 }
 
 TEST_CASE("a walk follows no symlink, names what it starts at by where that is, and says what is wrong with it") {
