@@ -210,7 +210,7 @@ Result<Definitions> DefinitionFinder::find(std::string_view source, Language lan
                                                  limits.source_size_max));
   }
   if (source.substr(0, binary_prefix).find('\0') != std::string_view::npos) {
-    return failure(ErrorCode::invalid_argument, "is binary");
+    return failure(ErrorCode::invalid_argument, "is binary, not source");
   }
   if (language == Language::markdown) return find_headings(source, limits);
 
