@@ -28,6 +28,7 @@ namespace joey {
 [[nodiscard]] std::shared_ptr<const Tool> search_files_tool();
 [[nodiscard]] std::shared_ptr<const Tool> run_slash_command_tool();
 [[nodiscard]] std::shared_ptr<const Tool> skill_tool();
+[[nodiscard]] std::shared_ptr<const Tool> list_code_definition_names_tool();
 
 // `message` is one line that names the thing and the remedy.
 [[nodiscard]] inline ToolOutcome tool_failure(std::string message) { return {false, std::move(message), {}, {}}; }

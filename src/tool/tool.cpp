@@ -55,6 +55,7 @@ std::vector<std::shared_ptr<const Tool>> workspace_tools() {
           apply_diff_tool(),
           list_files_tool(),
           search_files_tool(),
+          list_code_definition_names_tool(),
           execute_command_tool(),
           run_slash_command_tool(),
           skill_tool(),

@@ -22,12 +22,13 @@ TEST_CASE("the tools come in the order models know, each with a schema that is J
     for (const std::string_view required : simdjson::dom::array(schema["required"])) {
       CHECK(schema["properties"][required].error() == simdjson::SUCCESS);
     }
-    CHECK(spec.read_only == (spec.group == ToolGroup::read));
+    CHECK(spec.read_only == (spec.group == ToolGroup::read || spec.group == ToolGroup::always));
     CHECK_FALSE(spec.description.empty());
   }
   CHECK(names == std::vector<std::string>{"read_file", "write_to_file", "apply_diff", "list_files", "search_files",
-                                          "execute_command", "(edit)", "(search_and_replace)", "(search_replace)",
-                                          "(edit_file)", "(apply_patch)", "(insert_content)"});
+                                          "list_code_definition_names", "execute_command", "run_slash_command", "skill",
+                                          "(edit)", "(search_and_replace)", "(search_replace)", "(edit_file)",
+                                          "(apply_patch)", "(insert_content)"});
 }
 
 namespace {
