@@ -5,6 +5,8 @@
 namespace joey {
 namespace {
 
+constexpr std::size_t quoted_max = 200;  // bytes of a path in a message
+
 bool continues(std::string_view text, std::size_t i) {
   return i < text.size() && (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80;
 }
@@ -86,6 +88,21 @@ std::vector<std::string_view> split_lines(std::string_view text) {
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
   return lines;
+}
+
+std::string quoted_path(std::string_view path) {
+  std::string quoted = "\"";
+  for (const char c : to_utf8(elide_middle(path, quoted_max))) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n') {
+      quoted += "\\n";
+    } else if (byte < 0x20 || byte == 0x7F) {
+      quoted += fmt::format("\\x{:02x}", byte);
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted += '"';
 }
 
 std::string_view trim(std::string_view text) {

@@ -26,6 +26,9 @@ namespace joey {
 // The lines without their '\n' (a '\r' stays); "a\n" is one line, "" is none.
 [[nodiscard]] std::vector<std::string_view> split_lines(std::string_view text);
 
+// `path` between quotes as it may stand in a message: one line of UTF-8 of bounded length.
+[[nodiscard]] std::string quoted_path(std::string_view path);
+
 [[nodiscard]] std::string_view trim(std::string_view text);
 
 }  // namespace joey

@@ -31,7 +31,6 @@ namespace {
 constexpr int links_max = 40;            // symlinks followed in one path, as the kernel's
 constexpr int descents_max = 1'000;      // ways down from the root while one path is resolved
 constexpr int race_retries_max = 16;     // the kernel's EAGAIN: something moved while it resolved ".."
-constexpr std::size_t quoted_max = 200;  // bytes of a path in a message
 constexpr std::size_t entries_max = 10'000'000;  // of one directory
 
 // --- Paths as text ---
@@ -97,21 +96,6 @@ Error too_large(std::string_view path, std::uint64_t size_max) {
 }  // namespace
 
 // --- Messages ---
-
-std::string quoted_path(std::string_view path) {
-  std::string quoted = "\"";
-  for (const char c : to_utf8(elide_middle(path, quoted_max))) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '\n') {
-      quoted += "\\n";
-    } else if (byte < 0x20 || byte == 0x7F) {
-      quoted += fmt::format("\\x{:02x}", byte);
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted += '"';
-}
 
 Error file_error(int code, std::string_view path) {
   struct Known {

@@ -14,6 +14,7 @@
 
 #include "base/result.hpp"
 #include "base/scheduler.hpp"
+#include "base/text.hpp"
 #include "workspace/workspace.hpp"
 
 typedef struct uv_loop_s uv_loop_t;
@@ -106,8 +107,5 @@ class Root {
 
 // One line for a person: `"path": what is wrong: what to do`. `code` is an errno.
 [[nodiscard]] Error file_error(int code, std::string_view path);
-
-// `path` between quotes as it may stand in a message: one line of UTF-8 of bounded length.
-[[nodiscard]] std::string quoted_path(std::string_view path);
 
 }  // namespace joey

@@ -14,8 +14,8 @@
 
 #include "base/cancel.hpp"
 #include "base/function.hpp"
+#include "base/ignore.hpp"
 #include "base/result.hpp"
-#include "workspace/ignore.hpp"
 #include "workspace/local.hpp"
 #include "workspace/workspace.hpp"
 

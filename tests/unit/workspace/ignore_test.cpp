@@ -1,4 +1,4 @@
-#include "workspace/ignore.hpp"
+#include "base/ignore.hpp"
 
 #include <doctest/doctest.h>
 
