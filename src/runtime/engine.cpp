@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "core/control.hpp"
 #include "core/policy.hpp"
+#include "runtime/stored_chunks.hpp"
 
 namespace joey {
 namespace {
@@ -26,11 +27,13 @@ Engine::Engine(Scheduler& scheduler, std::unique_ptr<Store> store, std::unique_p
       transport_(std::move(transport)),
       gate_(options_.requests_max),
       hub_(scheduler, *store_),
-      alive_(std::make_shared<Engine*>(this)) {}
+      alive_(std::make_shared<Engine*>(this)),
+      living_store_(std::make_shared<Store*>(store_.get())) {}
 
 Engine::~Engine() {
   stop();
   *alive_ = nullptr;
+  *living_store_ = nullptr;
 }
 
 std::string Engine::new_task_id() { return make_id("task", scheduler_.now(), options_.random()); }
@@ -191,6 +194,7 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
   auto context = std::make_shared<ToolContext>();
   context->workspace = session->setup().workspace;
   context->project = session->project();
+  context->artifacts = session->artifacts(scheduler_);
   context->mode = session->setup().config.mode;
   context->protected_files = evaluate_protected(policy).verdict == Verdict::allow;
   context->scheduler = &scheduler_;
@@ -202,6 +206,10 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
               ended();
               done(std::move(outcome));
             });
+}
+
+std::shared_ptr<Artifacts> Engine::artifacts_of(const std::string& task) {
+  return std::make_shared<Artifacts>(scheduler_, std::make_shared<StoredChunks>(living_store_, task));
 }
 
 UniqueFunction<void()> Engine::count_tool() {

@@ -17,6 +17,7 @@
 #include "runtime/subscription.hpp"
 #include "runtime/task_runner.hpp"
 #include "store/store.hpp"
+#include "tool/artifacts.hpp"
 #include "transport/transport.hpp"
 
 namespace joey {
@@ -70,6 +71,8 @@ class Engine {
   void retire(const std::string& id);  // the runner leaves memory, once it is idle
   // To be called when a tool that starts now has ended, also after the engine has.
   [[nodiscard]] UniqueFunction<void()> count_tool();
+  // Where the long outputs of a task's commands are kept.
+  [[nodiscard]] std::shared_ptr<Artifacts> artifacts_of(const std::string& task);
   // The blobs of a prompt that this engine has not stored yet.
   [[nodiscard]] std::vector<Blob> unstored(const Session::ReadyPrompt& prompt) const;
   void stored(const event::PromptSet& prompt);
@@ -92,6 +95,7 @@ class Engine {
   bool stopped_{false};
   // Completions of the store and the tools may come after the end of this.
   std::shared_ptr<Engine*> alive_;
+  std::shared_ptr<Store*> living_store_;
 };
 
 }  // namespace joey

@@ -9,6 +9,7 @@
 #include "base/ids.hpp"
 #include "core/policy.hpp"
 #include "store/memory.hpp"
+#include "tool/workspace_tools.hpp"
 #include "transport/curl.hpp"
 #include "workspace/local.hpp"
 
@@ -206,7 +207,7 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   setup.workspace = *std::move(workspace);
   if (Status read = read_project(request, setup); !read) return tl::unexpected(std::move(read.error()));
   if (!request.checkpoints.empty()) {
-    auto checkpoints = Checkpoints::open(request.checkpoints, config.workspace);
+    auto checkpoints = open_git_checkpoints(request.checkpoints, config.workspace);
     if (!checkpoints) return tl::unexpected(std::move(checkpoints.error()));
     setup.checkpoints = *std::move(checkpoints);
   }

@@ -14,6 +14,22 @@ namespace {
 // Prompts that running tasks may still ask for; a project's files do not change more often than that within a turn.
 constexpr std::size_t prompts_kept = 64;
 
+// It runs at the root of the workspace, wherever it comes from.
+CustomToolSpec custom_tool_spec(const CustomTool& tool, const SessionSetup& setup) {
+  CustomToolSpec spec;
+  spec.name = tool.spec.name;
+  spec.description = tool.spec.description;
+  spec.parameters = tool.spec.parameters;
+  spec.read_only = tool.spec.read_only;
+  spec.timeout = tool.timeout;
+  spec.argv = tool.command;
+  const auto& home = tool.origin == Origin::global ? setup.global : setup.workspace;
+  if (spec.argv.front().find('/') != std::string::npos) {
+    spec.argv.front() = fmt::format("{}/{}/{}", home->root(), tool.folder, spec.argv.front());
+  }
+  return spec;
+}
+
 bool same_texts(const event::PromptSet& a, const event::PromptSet& b) { return a.system == b.system && a.tools == b.tools; }
 
 }  // namespace
@@ -47,12 +63,18 @@ void Session::take_project_tools() {
   for (const ToolSpec& spec : control_tools()) specs_.push_back(spec);
   if (setup_.project == nullptr) return;
   for (const CustomTool& tool : setup_.project->tools) {
-    const bool taken =
-        std::any_of(specs_.begin(), specs_.end(), [&](const ToolSpec& spec) { return spec.name == tool.spec.name; });
+    const bool taken = std::any_of(specs_.begin(), specs_.end(),
+                                   [&](const ToolSpec& spec) { return spec.name == tool.spec.name; });
     if (taken) continue;
-    project_tools_.push_back(make_custom_tool({tool.spec, tool.command, tool.folder, tool.timeout}));
-    specs_.push_back(tool.spec);
+    project_tools_.push_back(make_custom_tool(custom_tool_spec(tool, setup_)));
+    specs_.push_back(project_tools_.back()->spec());
   }
+}
+
+const std::shared_ptr<Artifacts>& Session::artifacts(Scheduler& scheduler) {
+  constexpr std::uint64_t bytes_max = std::uint64_t{64} << 20;
+  if (!artifacts_) artifacts_ = std::make_shared<Artifacts>(scheduler, make_memory_chunks(scheduler, bytes_max));
+  return artifacts_;
 }
 
 Status Session::set_prompt_section(const std::string& section, std::string text) {

@@ -16,6 +16,7 @@
 #include "runtime/journal.hpp"
 #include "runtime/model_client.hpp"
 #include "store/store.hpp"
+#include "tool/artifacts.hpp"
 #include "tool/tool.hpp"
 
 namespace joey {
@@ -53,6 +54,9 @@ class Session {
   [[nodiscard]] const std::vector<ToolSpec>& specs() const { return specs_; }
   [[nodiscard]] std::shared_ptr<const Tool> find_tool(std::string_view name) const;
 
+  // Of tools that run without a task: in memory, for as long as the session is.
+  [[nodiscard]] const std::shared_ptr<Artifacts>& artifacts(Scheduler& scheduler);
+
   // A host's own text instead of a section of the prompts that are made from now on.
   [[nodiscard]] Status set_prompt_section(const std::string& section, std::string text);
 
@@ -74,6 +78,7 @@ class Session {
   void take_project_tools();
 
   SessionSetup setup_;
+  std::shared_ptr<Artifacts> artifacts_;
   std::map<std::string, std::string> sections_;  // of the host's
   std::vector<ToolSpec> specs_;
   std::vector<std::shared_ptr<const Tool>> project_tools_;

@@ -25,7 +25,8 @@ TaskRunner::TaskRunner(Engine& engine, std::shared_ptr<Session> session, Task ta
       task_(std::move(task)),
       rope_(session_->setup().provider),
       background_(std::make_shared<std::vector<std::shared_ptr<TaskCommands>>>()),
-      files_(std::make_shared<FileLedger>()) {}
+      files_(std::make_shared<FileLedger>()),
+      artifacts_(engine_.artifacts_of(task_.id)) {}
 
 TaskRunner::~TaskRunner() {
   stop_all();
@@ -132,7 +133,11 @@ Status TaskRunner::take(Preparation preparation, Input& input) {
 }
 
 void TaskRunner::gather_news() {
-  for (const auto& commands : *background_) news_ += commands->take_news();
+  constexpr std::size_t news_bytes_max = 16U << 10;
+  const std::string told = take_news(*background_, news_bytes_max);
+  if (told.empty()) return;
+  if (!news_.empty()) news_ += "\n\n";
+  news_ += told;
 }
 
 void TaskRunner::decide_on(Waiting waiting) {
@@ -320,15 +325,16 @@ void TaskRunner::run_tool(const effect::RunTool& e) {
 // The workspace as it is before the call, recorded before the call begins. One that fails is recorded too, and keeps
 // nobody from working.
 void TaskRunner::take_checkpoint(const effect::RunTool& e, std::shared_ptr<const Tool> tool) {
-  auto taken = std::make_shared<Result<Checkpoint>>(failure(ErrorCode::internal, "no checkpoint"));
+  auto taken = std::make_shared<Result<TakenCheckpoint>>(failure(ErrorCode::internal, "no checkpoint"));
+  CheckpointRequest request{task_.id, task_.seq, fmt::format("before {}", e.tool)};
   engine_.scheduler().work(
-      [checkpoints = session_->setup().checkpoints, task = task_.id, label = fmt::format("before {}", e.tool),
-       cancel = running_.at(e.call).cancel, taken] { *taken = checkpoints->take(task, label, cancel); },
+      [checkpoints = session_->setup().checkpoints, request = std::move(request), cancel = running_.at(e.call).cancel,
+       taken] { *taken = checkpoints->take(request, cancel); },
       [weak = weak_from_this(), ended = engine_.count_tool(), e, tool = std::move(tool), taken] {
         ended();
         const auto self = weak.lock();
         if (!self || !self->running_.contains(e.call)) return;  // it was cancelled meanwhile
-        input::CheckpointTaken input{e.call, *taken ? (*taken)->id : "", *taken ? "" : taken->error().message};
+        input::CheckpointTaken input{e.call, *taken ? (*taken)->checkpoint.id : "", *taken ? "" : taken->error().message};
         self->deliver(std::move(input), [weak, e, tool](const Status&) {
           const auto runner = weak.lock();
           if (runner && runner->running_.contains(e.call)) runner->start_tool(e, tool);
@@ -341,8 +347,10 @@ void TaskRunner::start_tool(const effect::RunTool& e, const std::shared_ptr<cons
   auto context = std::make_shared<ToolContext>();
   context->task = task_.id;
   context->workspace = session_->setup().workspace;
+  context->call = e.call;
   context->project = session_->project();
   context->mode = task_.mode;
+  context->artifacts = artifacts_;
   context->protected_files = e.protected_files;
   context->files = files_;
   context->scheduler = &engine_.scheduler();

@@ -106,6 +106,7 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   std::map<std::string, Running> running_;  // by call
   std::shared_ptr<std::vector<std::shared_ptr<TaskCommands>>> background_;
   std::shared_ptr<FileLedger> files_;
+  std::shared_ptr<Artifacts> artifacts_;
   std::set<std::string> subtasks_;          // awaited
   TimerId timer_{0};
   TimerId passivate_timer_{0};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@ namespace joey {
 [[nodiscard]] std::shared_ptr<const Tool> run_slash_command_tool();
 [[nodiscard]] std::shared_ptr<const Tool> skill_tool();
 [[nodiscard]] std::shared_ptr<const Tool> list_code_definition_names_tool();
+[[nodiscard]] std::shared_ptr<const Tool> read_command_output_tool();
 
 // `message` is one line that names the thing and the remedy.
 [[nodiscard]] inline ToolOutcome tool_failure(std::string message) { return {false, std::move(message), {}, {}}; }
@@ -43,6 +45,9 @@ namespace joey {
   if (text.size() <= size_max) return std::string(text);
   return elide_middle(text, size_max - std::min(size_max, note_size_max));
 }
+
+// "512 bytes", "1.5 MB (1572864 bytes)".
+[[nodiscard]] std::string bytes_text(std::uint64_t bytes);
 
 // What the tools that write a file tell the model.
 [[nodiscard]] inline std::string write_report(std::string_view path, std::string_view operation,

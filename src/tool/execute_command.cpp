@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
 
 #include "base/text.hpp"
 #include "tool/arguments.hpp"
+#include "tool/artifacts.hpp"
 #include "tool/common.hpp"
 #include "tool/terminal_text.hpp"
 
@@ -16,216 +16,209 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::int64_t timeout_max_s = 7 * 24 * 3600;
-// A workspace that has not said on_end() this long after the grace is not waited for: destroying the command ends it.
-constexpr milliseconds end_slack{1'000};
-constexpr std::size_t status_size_max = 1024;  // of a result, besides the output
+constexpr std::size_t status_size_max = 1024;        // bytes of a result, besides the output
+constexpr std::size_t command_shown_max = 100;       // bytes of a command in news
+constexpr std::size_t waiting_max = std::size_t{4} << 20;  // bytes that wait for the store: then the command waits
+constexpr std::size_t waiting_low = std::size_t{1} << 20;  // and goes on
 
-std::string signal_name(int signal) {
-  switch (signal) {
-    case SIGHUP: return "SIGHUP";
-    case SIGINT: return "SIGINT";
-    case SIGQUIT: return "SIGQUIT";
-    case SIGILL: return "SIGILL";
-    case SIGTRAP: return "SIGTRAP";
-    case SIGABRT: return "SIGABRT";
-    case SIGBUS: return "SIGBUS";
-    case SIGFPE: return "SIGFPE";
-    case SIGKILL: return "SIGKILL";
-    case SIGSEGV: return "SIGSEGV";
-    case SIGPIPE: return "SIGPIPE";
-    case SIGALRM: return "SIGALRM";
-    case SIGTERM: return "SIGTERM";
-    case SIGXCPU: return "SIGXCPU";
-    case SIGXFSZ: return "SIGXFSZ";
-    case SIGSYS: return "SIGSYS";
-    default: return fmt::format("signal {}", signal);
-  }
-}
-
-std::string status_text(const CommandExit& exit) {
-  if (exit.signal != 0) return fmt::format("The command was ended by {}.", signal_name(exit.signal));
-  if (exit.code == 0) return "Exit code: 0";
-  // A shell reports a child that a signal ended as 128 and the signal's number.
-  const std::string by = exit.code > 128 && exit.code < 128 + 32
-                             ? fmt::format(" (ended by {})", signal_name(exit.code - 128))
-                             : std::string();
-  return fmt::format("The command failed: its output may tell why.\nExit code: {}{}", exit.code, by);
-}
-
-// One command from its start to the end of the last process it left behind.
-//
-// It keeps itself alive while it has a call to complete; after that the task's background does, or nobody. What ends a
-// call is posted, so `done` never runs inside a callback of the command or a cancel, and the command is never destroyed
-// inside its own.
-class CommandRun final : public TaskCommands, public CommandSink, public std::enable_shared_from_this<CommandRun> {
+class CommandRun final : public CommandCall, public TaskCommands {
  public:
-  CommandRun(ExecuteCommandOptions options, std::string directory, std::shared_ptr<ToolContext> context,
-             UniqueFunction<void(ToolOutcome)> done)
-      : options_(options),
+  CommandRun(const ExecuteCommandOptions& options, const CommandLimits& limits, std::string command, std::string directory,
+             const std::shared_ptr<ToolContext>& call_context, UniqueFunction<void(ToolOutcome)> done)
+      : CommandCall(call_context, std::move(done), limits),
+        command_text_(std::move(command)),
         directory_(std::move(directory)),
-        scheduler_(*context->scheduler),
-        context_(std::move(context)),
-        done_(std::move(done)),
-        output_(options.head_max, options.tail_max) {}
+        call_(call_context->call),
+        artifacts_(call_context->artifacts),
+        shown_max_(options.head_max + options.tail_max),
+        output_(options.head_max, options.tail_max),
+        news_(options.news_max / 3, options.news_max - options.news_max / 3) {}
 
-  ~CommandRun() override {
-    for (const TimerId timer : {background_timer_, timeout_timer_, drain_timer_, end_timer_}) {
-      if (timer != 0) scheduler_.cancel(timer);
-    }
-  }
-  CommandRun(const CommandRun&) = delete;
-  CommandRun& operator=(const CommandRun&) = delete;
+  ~CommandRun() override { scheduler().cancel(background_timer_); }
 
   // `background_after` is the model's timeout; 0 is none.
-  void start(CommandSpec spec, milliseconds background_after) {
-    self_ = shared_from_this();
-    background_after_ = background_after;
-    auto command = context_->workspace->start(std::move(spec), *this);
-    if (!command) return finish(false, command.error().message);
-    command_ = std::move(*command);
-    if (background_after.count() > 0) {
-      background_timer_ = scheduler_.after(background_after, [this] { on_background_time(); });
-    }
-    if (options_.timeout.count() > 0) {
-      timeout_timer_ = scheduler_.after(options_.timeout, [this] { on_timeout(); });
-    }
-    context_->cancel.on_cancel([weak = weak_from_this()] {
-      if (const auto run = weak.lock()) run->on_cancel();
-    });
+  void run(CommandSpec spec, milliseconds background_after) {
+    start(std::move(spec));
+    if (over() || background_after.count() == 0) return;
+    background_timer_ = scheduler().after(background_after, [this, background_after] { on_background_time(background_after); });
   }
-
-  [[nodiscard]] bool ended() const override { return ended_; }
 
   void on_output(std::string_view bytes) override {
-    if (!done_) return;  // the call is over: nobody will read it
-    const std::string text = utf8_.feed(bytes);
-    output_.feed(text);
-    if (context_->on_output && !text.empty()) context_->on_output(text);
+    keep(bytes);
+    show(utf8_.feed(bytes));
   }
 
-  void on_exit(CommandExit exit) override {
-    exit_ = exit;
-    drain_timer_ = scheduler_.after(options_.drain_time, [this] { on_drained(); });
+  [[nodiscard]] bool ended() const override { return over(); }
+
+  [[nodiscard]] bool has_news() const override {
+    return !news_.empty() || exit().has_value() != exit_told_ || over() != end_told_;
   }
 
-  void on_end() override {
-    ended_ = true;
-    if (done_) return finish_ended();
-    // The last process in the background is gone.
-    scheduler_.post([weak = weak_from_this()] {
-      if (const auto run = weak.lock()) run->command_.reset();
-    });
+  [[nodiscard]] std::string take_news() override {
+    if (!has_news()) return {};
+    std::string text = fmt::format("The command `{}`, in the background within working directory '{}', {}\n", shown_command(),
+                                   directory_, over() ? "has ended." : exit() ? "has left processes that still run." : "still runs.");
+    if (over() && ending() == Ending::timeout) text += fmt::format("It ran longer than the limit of {}.\n", limit_text());
+    if (exit() && !exit_told_) text += status_text(*exit()) + '\n';
+    if (!artifact_.empty()) text += artifact_text() + '\n';
+    if (!news_.empty()) text += "New output:\n" + news_.take();
+    exit_told_ = exit().has_value();
+    end_told_ = over();
+    return text;
   }
 
  private:
-  enum class Ending : unsigned char { none, cancel, timeout };  // what the command is being ended for
-
-  void on_cancel() {
-    if (done_) end(Ending::cancel, {});
-  }
-
-  void on_timeout() {
-    timeout_timer_ = 0;
-    if (!ended_) end(Ending::timeout, options_.timeout);
-  }
-
-  void end(Ending why, milliseconds limit) {
-    if (ending_ != Ending::none || !command_) return;
-    ending_ = why;
-    limit_ = limit;
-    command_->terminate(options_.end_grace);
-    end_timer_ = scheduler_.after(options_.end_grace + end_slack, [this] {
-      end_timer_ = 0;
-      if (done_) return finish_ended();
-      command_.reset();
-      ended_ = true;
-    });
-  }
-
-  void on_background_time() {
+  void on_background_time(milliseconds after) {
     background_timer_ = 0;
-    if (!done_ || ended_ || exit_ || ending_ != Ending::none) return;
-    if (context_->background == nullptr) return end(Ending::timeout, background_after_);
-    finish(true, fmt::format("Command is still running in the background, within working directory '{}'. It ends with "
-                             "the task at the latest; do not start it again.",
-                             directory_),
-           true);
+    if (!open() || over() || exit() || ending() != Ending::none) return;
+    if (context().background == nullptr) return end(Ending::timeout, after);
+    answer(true,
+           fmt::format("Command is still running in the background, within working directory '{}'. You will be told its "
+                       "later output and its end. It ends with the task at the latest; do not start it again.",
+                       directory_),
+           Rest::keep);
   }
 
-  // The shell has ended and what it wrote has arrived, but something holds its output open.
-  void on_drained() {
-    drain_timer_ = 0;
-    if (!done_ || ended_ || ending_ != Ending::none) return;
-    const bool stays = context_->background != nullptr;
-    finish(true,
+  void on_drained() override {
+    if (!open()) return;
+    const bool stays = context().background != nullptr;
+    answer(true,
            fmt::format("{}\nProcesses that the command started {}.", finished_text(),
                        stays ? "still run in the background; they end with the task" : "were still running and were ended"),
-           stays);
+           stays ? Rest::keep : Rest::end);
   }
 
-  // The command is over, or being ended and out of time.
-  void finish_ended() {
-    switch (ending_) {
+  void on_over() override {
+    show(utf8_.finish());
+    if (open()) answer_over();
+    close_artifact();
+  }
+
+  void answer_over() {
+    switch (ending()) {
       case Ending::none: break;
-      case Ending::cancel: return finish(false, "The command was cancelled and ended.");
+      case Ending::cancel: return answer(false, "The command was cancelled and ended.", Rest::end);
       case Ending::timeout:
-        return finish(false, fmt::format("The command was ended within working directory '{}' because it ran longer than "
+        return answer(false, fmt::format("The command was ended within working directory '{}' because it ran longer than "
                                          "the limit of {}. Do not run it again as it is.",
-                                         directory_, fmt::format("{} s", static_cast<double>(limit_.count()) / 1000)));
+                                         directory_, limit_text()), Rest::end);
     }
-    finish(true, finished_text());  // it ran: a failing exit code is for the model to judge
+    answer(true, finished_text(), Rest::end);  // it ran: a failing exit code is for the model to judge
+  }
+
+  void answer(bool ok, std::string text, Rest rest) {
+    if (rest == Rest::keep) {
+      if (artifacts_ && artifact_.empty()) open_artifact();
+      auto& background = *context().background;
+      std::erase_if(background, [](const auto& commands) { return commands->ended() && !commands->has_news(); });
+      background.push_back(std::static_pointer_cast<CommandRun>(shared_from_this()));
+      exit_told_ = exit().has_value();
+    }
+    if (!artifact_.empty()) {
+      text += fmt::format("\n{}\nPreview:\n{}", artifact_text(), output_.text());
+      if (!text.ends_with('\n')) text += '\n';
+      text += fmt::format("Use read_command_output with artifact_id \"{}\" to see more of it or to search it.", artifact_);
+    } else if (exit() || !output_.empty() || rest == Rest::keep) {
+      text += "\nOutput:\n" + output_.text();
+    }
+    text = within(text, context().result_bytes_max);
+    complete({ok, std::move(text), {}, {}}, rest);
   }
 
   [[nodiscard]] std::string finished_text() const {
-    return fmt::format("Command executed in terminal within working directory '{}'.\n{}", directory_,
-                       status_text(exit_.value_or(CommandExit{})));
+    return fmt::format("Command executed in {}'{}'.\n{}", artifact_.empty() ? "terminal within working directory " : "",
+                       directory_, status_text(exit().value_or(CommandExit{})));
   }
 
-  void finish(bool ok, std::string status, bool in_background = false) {
-    const std::string rest = utf8_.finish();
-    output_.feed(rest);
-    if (context_->on_output && !rest.empty()) context_->on_output(rest);
-    ToolOutcome outcome{ok, std::move(status), {}, {}};
-    if (exit_ || !output_.empty() || in_background) {
-      outcome.text += "\nOutput:\n" + output_.text();
-    }
-    outcome.text = within(outcome.text, context_->result_bytes_max);
-    if (in_background) {
-      auto& background = *context_->background;
-      std::erase_if(background, [](const auto& commands) { return commands->ended(); });
-      background.push_back(shared_from_this());
-    }
-    scheduler_.post([self = std::move(self_), context = std::move(context_), done = std::move(done_), in_background,
-                     outcome = std::move(outcome)]() mutable {
-      if (!in_background) self->command_.reset();
-      self.reset();
-      done(std::move(outcome));
-    });
+  [[nodiscard]] std::string artifact_text() const {
+    const std::string& problem = writer_ ? writer_->problem() : problem_;
+    return fmt::format("Output size: {}{}\n{}{}Artifact ID: {}", bytes_text(size_), over() ? "" : " until now", problem,
+                       problem.empty() ? "" : "\n", artifact_);
   }
 
-  const ExecuteCommandOptions options_;
+  [[nodiscard]] std::string shown_command() const {
+    const std::string_view whole = trim(command_text_);
+    const std::string_view shown = utf8_prefix(whole.substr(0, whole.find('\n')), command_shown_max);
+    return fmt::format("{}{}", shown, shown.size() < whole.size() ? "..." : "");
+  }
+
+  // --- The output ---
+
+  // To whoever will read it: the call, or the next news.
+  void show(const std::string& text) {
+    if (!open()) return news_.feed(text);
+    output_.feed(text);
+    if (context().on_output && !text.empty()) context().on_output(text);
+  }
+
+  // Whole, once it is longer than what is shown.
+  void keep(std::string_view bytes) {
+    size_ += bytes.size();
+    if (!artifacts_) return;
+    if (writer_) {
+      writer_->append(bytes);
+    } else {
+      held_ += bytes;
+      if (held_.size() > shown_max_) open_artifact();
+    }
+    if (!is_paused_ && writer_ && writer_->waiting() > waiting_max && command() != nullptr) {
+      is_paused_ = true;
+      command()->pause();
+    }
+  }
+
+  void open_artifact() {
+    writer_ = artifacts_->create(call_, [this] { on_kept(); });
+    artifact_ = writer_->id();
+    writer_->append(held_);
+    held_ = {};
+  }
+
+  void on_kept() {
+    if (!is_paused_ || writer_->waiting() > waiting_low || command() == nullptr) return;
+    is_paused_ = false;
+    command()->resume();
+  }
+
+  void close_artifact() {
+    if (!writer_) return;
+    problem_ = writer_->problem();
+    writer_.reset();
+  }
+
+  const std::string command_text_;
   const std::string directory_;  // absolute, for the model
-  Scheduler& scheduler_;
-  std::shared_ptr<ToolContext> context_;    // until the call is over
-  UniqueFunction<void(ToolOutcome)> done_;  // empty: the call is over
+  const std::string call_;
+  const std::shared_ptr<Artifacts> artifacts_;  // may be null
+  const std::size_t shown_max_;
   Utf8Stream utf8_;
   TerminalText output_;
-  std::unique_ptr<Command> command_;
-  std::optional<CommandExit> exit_;
-  bool ended_{false};
-  Ending ending_{Ending::none};
-  milliseconds limit_{0};  // that it ran into, when it is ended for that
-  milliseconds background_after_{0};
+  TerminalText news_;
+  bool exit_told_{false};
+  bool end_told_{false};
+  std::string held_;      // all output, until it becomes an artifact
+  std::uint64_t size_{0};  // of all output
+  std::unique_ptr<ArtifactWriter> writer_;
+  std::string artifact_;  // its id
+  std::string problem_;   // of the artifact, once it is written
+  bool is_paused_{false};
   TimerId background_timer_{0};
-  TimerId timeout_timer_{0};
-  TimerId drain_timer_{0};
-  TimerId end_timer_{0};
-  std::shared_ptr<CommandRun> self_;
 };
+
+// Whether `command` begins with the words of one of `prefixes`.
+bool begins_with_any(std::string_view command, const std::vector<std::string>& prefixes) {
+  constexpr std::string_view word_ends = " \t\r\n;|&<>()";
+  command = trim(command);
+  return std::any_of(prefixes.begin(), prefixes.end(), [&](const std::string& entry) {
+    const std::string_view prefix = trim(entry);
+    return !prefix.empty() && command.starts_with(prefix) &&
+           (command.size() == prefix.size() || word_ends.find(command[prefix.size()]) != std::string_view::npos);
+  });
+}
 
 class ExecuteCommand final : public Tool {
  public:
-  explicit ExecuteCommand(ExecuteCommandOptions options) : options_(options) {}
+  explicit ExecuteCommand(ExecuteCommandOptions options) : options_(std::move(options)) {}
 
   [[nodiscard]] const ToolSpec& spec() const override { return spec_; }
 
@@ -236,6 +229,10 @@ class ExecuteCommand final : public Tool {
     command.command = arguments.string("command");
     command.directory = arguments.optional_string("cwd").value_or(std::string_view());
     const milliseconds background_after{1000 * arguments.optional_integer("timeout", 0, timeout_max_s).value_or(0)};
+    if (arguments.optional_boolean("terminal").value_or(false)) {
+      command.terminal = options_.terminal;
+      command.input = "";  // nobody types: who reads gets the end of the file
+    }
     std::string problem = arguments.problem();
     if (problem.empty() && trim(command.command).empty()) problem = "argument \"command\" is empty: give a shell command";
     if (problem.empty() && context->cancel.cancelled()) problem = "execute_command was cancelled before it began";
@@ -252,8 +249,10 @@ class ExecuteCommand final : public Tool {
     const std::size_t output_max = context->result_bytes_max - std::min(context->result_bytes_max, status_size_max);
     options.head_max = std::min(options.head_max, output_max * 2 / 5);
     options.tail_max = std::min(options.tail_max, output_max * 3 / 5);
-    std::make_shared<CommandRun>(options, std::move(directory), std::move(context), std::move(done))
-        ->start(std::move(command), background_after);
+    CommandLimits limits = options_.limits;
+    if (begins_with_any(command.command, options_.unlimited)) limits.time = milliseconds{0};
+    std::make_shared<CommandRun>(options, limits, command.command, std::move(directory), context, std::move(done))
+        ->run(std::move(command), background_after);
   }
 
  private:
@@ -275,9 +274,10 @@ class ExecuteCommand final : public Tool {
       .name = "execute_command",
       .description =
           "Runs a command in a shell (bash) and returns its exit code with its output, standard error included; of long "
-          "output the beginning and the end. Each call is a new shell: a change of directory or a variable does not "
-          "last. There is no input and no terminal: use flags that avoid questions, such as --yes. Give timeout for a "
-          "server or watcher: it then goes on in the background, and the result shows its first output.",
+          "output the beginning and the end, and the id by which read_command_output shows the rest. Each call is a new "
+          "shell: a change of directory or a variable does not last. There is no input: use flags that avoid questions, "
+          "such as --yes. Give timeout for a server or watcher: it then goes on in the background, the result shows its "
+          "first output, and later output is reported.",
       .parameters = compact_json(R"json({
         "type": "object",
         "properties": {
@@ -290,9 +290,13 @@ class ExecuteCommand final : public Tool {
             "type": ["integer", "null"],
             "minimum": 0,
             "description": "Seconds after which the call returns while the command goes on in the background; null waits for its end"
+          },
+          "terminal": {
+            "type": ["boolean", "null"],
+            "description": "true runs it in a terminal, for a program that needs one or holds back its output without; null is a pipe"
           }
         },
-        "required": ["command", "cwd", "timeout"],
+        "required": ["command", "cwd", "timeout", "terminal"],
         "additionalProperties": false
       })json"),
       .group = ToolGroup::command,
@@ -303,7 +307,7 @@ class ExecuteCommand final : public Tool {
 }  // namespace
 
 std::shared_ptr<const Tool> execute_command_tool(ExecuteCommandOptions options) {
-  return std::make_shared<ExecuteCommand>(options);
+  return std::make_shared<ExecuteCommand>(std::move(options));
 }
 
 }  // namespace joey

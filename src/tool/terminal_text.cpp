@@ -14,6 +14,12 @@ constexpr std::size_t sequence_size_max = 4096;    // then it is no escape seque
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
 
+// Bytes that `text` begins with and that show as they are, each a character.
+std::size_t plain_size(std::string_view text) {
+  const auto end = std::find_if(text.begin(), text.end(), [](char c) { return (c < ' ' && c != '\t') || c > '~'; });
+  return static_cast<std::size_t>(end - text.begin());
+}
+
 // Whether `text` can become a whole sequence when more bytes come.
 bool may_continue(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
@@ -55,7 +61,8 @@ std::string Utf8Stream::feed(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());
   while (!bytes.empty()) {
-    const std::size_t size = utf8_sequence_size(bytes);
+    const std::size_t plain = plain_size(bytes);
+    const std::size_t size = plain > 0 ? plain : utf8_sequence_size(bytes);
     if (size > 0) {
       out.append(bytes.substr(0, size));
       bytes.remove_prefix(size);
@@ -100,6 +107,18 @@ std::string HeadAndTail::text() const {
 
 void TerminalText::feed(std::string_view utf8) {
   while (!utf8.empty()) {
+    // Most output is whole lines of plain text.
+    if (state_ == State::text && line_.empty()) {
+      const std::size_t plain = plain_size(utf8);
+      if (plain < std::min(utf8.size(), line_characters_max) && utf8[plain] == '\n') {
+        end_line(utf8.substr(0, plain + 1));
+        utf8.remove_prefix(plain + 1);
+        continue;
+      }
+      for (const char& c : utf8.substr(0, plain)) put_text({&c, 1});
+      utf8.remove_prefix(plain);
+      if (plain > 0) continue;
+    }
     const std::size_t size = std::max<std::size_t>(utf8_sequence_size(utf8), 1);
     put(utf8.substr(0, size));
     utf8.remove_prefix(size);
@@ -108,8 +127,19 @@ void TerminalText::feed(std::string_view utf8) {
 
 std::string TerminalText::text() const {
   HeadAndTail whole = kept_;
+  whole.append(repeats());
   whole.append(unpacked(line_));
   return whole.text();
+}
+
+std::string TerminalText::take() {
+  std::string taken = text();
+  kept_ = HeadAndTail(head_max_, tail_max_);
+  last_.clear();
+  repeated_ = 0;
+  line_.clear();
+  cursor_ = 0;
+  return taken;
 }
 
 void TerminalText::put(std::string_view character) {
@@ -156,7 +186,7 @@ void TerminalText::put(std::string_view character) {
 
 void TerminalText::put_text(std::string_view character) {
   const char c = character[0];
-  if (c == '\n') return end_line("\n");
+  if (c == '\n') return end_line(unpacked(line_).append("\n"));
   if (c == '\r') {
     cursor_ = 0;
     return;
@@ -174,7 +204,7 @@ void TerminalText::put_text(std::string_view character) {
     line_ += packed(character);
   }
   ++cursor_;
-  if (line_.size() >= line_characters_max) end_line({});
+  if (line_.size() >= line_characters_max) keep_line();
 }
 
 void TerminalText::erase_line(std::string_view parameters) {
@@ -186,10 +216,46 @@ void TerminalText::erase_line(std::string_view parameters) {
   }
 }
 
-void TerminalText::end_line(std::string_view ending) {
-  kept_.append(unpacked(line_).append(ending));
+void TerminalText::end_line(std::string_view line) {
   line_.clear();
   cursor_ = 0;
+  if (line == last_) {
+    ++repeated_;
+    return;
+  }
+  kept_.append(repeats());
+  repeated_ = 0;
+  kept_.append(line);
+  last_ = line;
+}
+
+void TerminalText::keep_line() {
+  kept_.append(repeats());
+  repeated_ = 0;
+  kept_.append(unpacked(line_));
+  last_.clear();
+  line_.clear();
+  cursor_ = 0;
+}
+
+std::string TerminalText::repeats() const {
+  if (repeated_ == 0) return {};
+  std::string note = repeated_ == 1 ? "[the line above came once more]\n"
+                                    : fmt::format("[the line above came {} times more]\n", repeated_);
+  if (note.size() < repeated_ * last_.size()) return note;
+  note.clear();
+  for (std::size_t i = 0; i < repeated_; ++i) note += last_;
+  return note;
+}
+
+std::string shown_text(std::string_view bytes) {
+  if (plain_size(bytes) == bytes.size()) return std::string(bytes);
+  // At most three bytes come of one.
+  TerminalText text(3 * bytes.size() + 3, 0);
+  Utf8Stream utf8;
+  text.feed(utf8.feed(bytes));
+  text.feed(utf8.finish());
+  return text.text();
 }
 
 }  // namespace joey

@@ -4,10 +4,11 @@
 #include <simdjson.h>
 
 #include <exception>
+#include <iterator>
 
 #include "tool/arguments.hpp"
 #include "tool/common.hpp"
-#include "tool/execute_command.hpp"
+#include "tool/workspace_tools.hpp"
 
 namespace joey {
 
@@ -49,14 +50,39 @@ std::string compact_json(std::string_view json) {
   return out;
 }
 
-std::vector<std::shared_ptr<const Tool>> workspace_tools() {
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr const char* units[] = {"KB", "MB", "GB"};
+  if (bytes < 1024) return fmt::format("{} bytes", bytes);
+  double size = static_cast<double>(bytes) / 1024;
+  std::size_t unit = 0;
+  for (; size >= 1024 && unit + 1 < std::size(units); ++unit) size /= 1024;
+  return fmt::format("{:.1f} {} ({} bytes)", size, units[unit], bytes);
+}
+
+std::string take_news(std::vector<std::shared_ptr<TaskCommands>>& background, std::size_t bytes_max) {
+  constexpr std::size_t room_min = 256;  // bytes; with less there is nothing to tell one in
+  std::string all;
+  for (const auto& commands : background) {
+    if (!commands->has_news()) continue;
+    if (!all.empty()) {
+      if (all.size() + room_min > bytes_max) break;  // what is left is told next time
+      all += '\n';
+    }
+    all += within(commands->take_news(), bytes_max - all.size());
+  }
+  std::erase_if(background, [](const auto& commands) { return commands->ended() && !commands->has_news(); });
+  return all;
+}
+
+std::vector<std::shared_ptr<const Tool>> workspace_tools(const ExecuteCommandOptions& commands) {
   return {read_file_tool(),
           write_to_file_tool(),
           apply_diff_tool(),
           list_files_tool(),
           search_files_tool(),
           list_code_definition_names_tool(),
-          execute_command_tool(),
+          execute_command_tool(commands),
+          read_command_output_tool(),
           run_slash_command_tool(),
           skill_tool(),
           // Other ways to edit, for models that were trained on them.

@@ -15,28 +15,39 @@
 
 namespace joey {
 
+class Artifacts;
 struct Project;  // project/project.hpp
 
-// What outlives a single call but not its task: commands that went on in the background. Ending it ends them.
+// What outlives a single call but not its task: a command that went on in the background. Destroying it ends it.
+// Loop thread.
 class TaskCommands {
  public:
   virtual ~TaskCommands() = default;
-  // Nothing of it runs any more: it need not be kept. Loop thread.
+  // Nothing of it runs any more: without news it need not be kept.
   [[nodiscard]] virtual bool ended() const { return false; }
+  // Whether there is output, or an end, that neither the call's result nor take_news() has told.
+  [[nodiscard]] virtual bool has_news() const { return false; }
+  // Tells it the model, within some kilobytes: of much output the beginning and the end. Empty without news.
+  [[nodiscard]] virtual std::string take_news() { return {}; }
 };
+
+// The news of all of them within `bytes_max`; what does not fit remains news. Drops those that have ended and are told.
+[[nodiscard]] std::string take_news(std::vector<std::shared_ptr<TaskCommands>>& background, std::size_t bytes_max);
 
 // What a tool may use while it runs. Shared by the tool and the runtime until the completion ran.
 struct ToolContext {
   std::string task;  // its id; empty when the tool runs without one
+  std::string call;  // the id of this call, unique in the task; empty without one
+  std::string mode;  // the task's, by its slug
   std::shared_ptr<Workspace> workspace;
   bool protected_files{false};        // ChangeOptions::protected_files of every change
   std::shared_ptr<FileLedger> files;  // what the model has seen of files; may be null
   std::shared_ptr<const Project> project;  // what the repository says; may be null
-  std::string mode;                        // the task's; empty when the tool runs without one
   Scheduler* scheduler{nullptr};
   CancelToken cancel;
   UniqueFunction<void(std::string_view)> on_output;  // streamed output, UTF-8, for display; loop thread; may be empty
   std::vector<std::shared_ptr<TaskCommands>>* background{nullptr};  // owned by the task
+  std::shared_ptr<Artifacts> artifacts;  // the task's; null: long outputs are not kept
   std::size_t result_bytes_max{60'000};  // of a result's text
 };
 
@@ -62,8 +73,5 @@ class BlockingTool : public Tool {
   // Worker thread. Looks at context.cancel where it can take long.
   [[nodiscard]] virtual ToolOutcome work(std::string_view arguments, ToolContext& context) const = 0;
 };
-
-// The tools that work on a workspace, in the order models see them.
-[[nodiscard]] std::vector<std::shared_ptr<const Tool>> workspace_tools();
 
 }  // namespace joey

@@ -6,11 +6,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "workspace/local.hpp"
 #include "workspace/supervisor.hpp"
 
 // The supervisor program, as the linker left it.
@@ -45,29 +48,9 @@ using std::chrono::milliseconds;
 constexpr std::size_t argument_size_max = 128 * 1024 - 1;  // bytes of one string: MAX_ARG_STRLEN less its NUL
 constexpr std::size_t read_size = 16 * 1024;               // bytes
 constexpr int reads_per_turn = 4;                          // of one command's output, then others have their turn
+constexpr int terminal_drain_max = 1 << 20;                // bytes read from a terminal at the end; it holds less
 constexpr milliseconds end_delay_max{5'000};               // beyond the grace: then on_end() comes in any case
 constexpr milliseconds reap_max{5'000};                    // for a supervisor that was told to kill everything
-
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() { reset(); }
-
-  [[nodiscard]] int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-  void reset() {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-  }
-
- private:
-  int fd_{-1};
-};
 
 tl::unexpected<Error> system_failure(std::string_view what, int error) {
   ErrorCode code = ErrorCode::io;
@@ -92,6 +75,19 @@ Status check_argument(std::string_view what, std::string_view text) {
   return {};
 }
 
+Status check(const CommandSpec& spec) {
+  if (spec.input && spec.input->size() > command_input_size_max) {
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("command: its input has {} bytes, more than {}", spec.input->size(),
+                               command_input_size_max));
+  }
+  if (spec.argv.empty()) return check_argument("the command", spec.command);
+  for (std::size_t i = 0; i < spec.argv.size(); ++i) {
+    if (auto ok = check_argument(i == 0 ? "the program" : fmt::format("argument {}", i), spec.argv[i]); !ok) return ok;
+  }
+  return {};
+}
+
 // Read once, at the first command: getenv() is not safe beside a host that changes its environment later.
 const std::vector<std::string>& clean_environment() {
   static const std::vector<std::string> environment = [] {
@@ -109,6 +105,9 @@ const std::vector<std::string>& clean_environment() {
 
 Result<std::vector<std::string>> make_environment(const CommandSpec& spec) {
   std::vector<std::string> environment = clean_environment();
+  if (spec.terminal) {
+    std::replace(environment.begin(), environment.end(), std::string("TERM=dumb"), std::string("TERM=xterm-256color"));
+  }
   for (const auto& [name, value] : spec.environment) {
     if (name.empty() || name.find('=') != name.npos) {
       return failure(ErrorCode::invalid_argument, fmt::format("command: \"{}\" is no name of a variable", name));
@@ -123,6 +122,41 @@ Result<std::vector<std::string>> make_environment(const CommandSpec& spec) {
   return environment;
 }
 
+struct Program {
+  std::string path;
+  std::vector<std::string> arguments;  // the first is its name
+};
+
+// By execvp()'s rules, but that a relative directory in PATH is not looked into.
+Result<std::string> find_program(const std::string& name, const std::vector<std::string>& environment) {
+  if (name.find('/') != name.npos) return name;
+  constexpr std::string_view variable = "PATH=";
+  const auto path = std::find_if(environment.begin(), environment.end(),
+                                 [&](const std::string& entry) { return entry.starts_with(variable); });
+  std::string_view rest = path == environment.end() ? std::string_view() : std::string_view(*path).substr(variable.size());
+  while (!rest.empty() && !name.empty()) {
+    const std::string_view directory = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(rest.size(), directory.size() + 1));
+    std::string candidate = fmt::format("{}/{}", directory, name);
+    struct stat status = {};
+    if (directory.starts_with('/') && ::access(candidate.c_str(), X_OK) == 0 && ::stat(candidate.c_str(), &status) == 0 &&
+        S_ISREG(status.st_mode)) {
+      return candidate;
+    }
+  }
+  return failure(ErrorCode::not_found, fmt::format("command: there is no program {} in PATH", quoted_path(name)));
+}
+
+Result<Program> program_of(const CommandSpec& spec, const std::vector<std::string>& environment) {
+  if (spec.argv.empty()) {
+    const std::string shell = ::access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh";
+    return Program{shell, {shell, "-c", "--", spec.command}};
+  }
+  auto path = find_program(spec.argv.front(), environment);
+  if (!path) return tl::unexpected(std::move(path.error()));
+  return Program{std::move(*path), spec.argv};
+}
+
 // As exec wants them. The strings must outlive it; nothing writes to them.
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
   std::vector<char*> out;
@@ -130,6 +164,81 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   for (const std::string& string : strings) out.push_back(const_cast<char*>(string.c_str()));
   out.push_back(nullptr);
   return out;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Pipes and terminals
+
+struct Ends {
+  Descriptor input;
+  Descriptor output;
+  Descriptor errors;  // empty: they are the output
+};
+
+struct Streams {
+  Ends command;  // of a terminal the output alone, which is all three
+  Ends engine;   // an empty input: nothing is to be written
+  Descriptor input_reader;  // kept beside a pipe's writing end, which therefore never raises SIGPIPE in the host
+};
+
+Status open_pipe(Descriptor& reader, Descriptor& writer) {
+  int pair[2];
+  if (::pipe2(pair, O_CLOEXEC) < 0) return system_failure("pipe", errno);
+  reader = Descriptor{pair[0]};
+  writer = Descriptor{pair[1]};
+  return {};
+}
+
+Status duplicate(const Descriptor& from, Descriptor& to) {
+  to = Descriptor{::fcntl(from.get(), F_DUPFD_CLOEXEC, 0)};
+  if (!to) return system_failure("dup", errno);
+  return {};
+}
+
+// The host must not get it as its own controlling terminal, and /dev/pts may be another's.
+Status open_terminal(const TerminalSize& size, Descriptor& engine, Descriptor& command) {
+  engine = Descriptor{::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)};
+  if (!engine) return system_failure("opening a terminal", errno);
+  const int locked = 0;
+  if (::ioctl(engine.get(), TIOCSPTLCK, &locked) < 0) return system_failure("unlocking a terminal", errno);
+  command = Descriptor{::ioctl(engine.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)};
+  if (!command) return system_failure("opening a terminal's other end", errno);
+  const winsize window{size.rows, size.columns, 0, 0};
+  if (::ioctl(command.get(), TIOCSWINSZ, &window) < 0) return system_failure("sizing a terminal", errno);
+  return {};
+}
+
+Result<Streams> open_streams(const CommandSpec& spec) {
+  Streams streams;
+  Ends& command = streams.command;
+  Ends& engine = streams.engine;
+  Status ok;
+  if (spec.terminal) {
+    ok = open_terminal(*spec.terminal, engine.output, command.output);
+    if (ok && spec.input) ok = duplicate(engine.output, engine.input);
+  } else {
+    ok = open_pipe(engine.output, command.output);
+    if (ok && spec.separate_errors) ok = open_pipe(engine.errors, command.errors);
+    if (ok && spec.input) {
+      ok = open_pipe(command.input, engine.input);
+      if (ok) ok = duplicate(command.input, streams.input_reader);
+    } else if (ok) {
+      command.input = Descriptor{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+      if (!command.input) ok = system_failure("opening /dev/null", errno);
+    }
+  }
+  if (!ok) return tl::unexpected(std::move(ok.error()));
+  return streams;
+}
+
+// What is written to the engine's end of the input. The end-of-file character ends a terminal's line, too, and only at
+// the beginning of a line the file.
+std::string input_of(CommandSpec& spec) {
+  std::string input = std::move(spec.input).value_or(std::string());
+  if (!spec.terminal) return input;
+  constexpr char end_of_file = '\x04';
+  if (!input.empty() && input.back() != '\n') input += end_of_file;
+  return input += end_of_file;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -155,7 +264,7 @@ Result<Descriptor> open_supervisor() {
 // A supervisor that runs, and the engine's ends of it. Its end is the end of the command: it waits for that.
 class Supervisor {
  public:
-  static Result<Supervisor> start(int directory_fd, const CommandSpec& spec,
+  static Result<Supervisor> start(int directory_fd, const Program& program, const CommandSpec& spec,
                                   const std::vector<std::string>& environment);
 
   Supervisor(Supervisor&&) noexcept = default;
@@ -172,8 +281,13 @@ class Supervisor {
 
   [[nodiscard]] int process() const { return process_.get(); }  // readable when it has ended
   [[nodiscard]] int control() const { return control_.get(); }  // readable when it has something to report
-  [[nodiscard]] int output() const { return output_.get(); }
+  [[nodiscard]] const Ends& ends() const { return ends_; }
   explicit operator bool() const { return static_cast<bool>(process_); }
+
+  void close_input() {
+    ends_.input.close();
+    input_reader_.close();
+  }
 
   std::optional<supervisor::Report> report() {
     supervisor::Report report{};
@@ -192,7 +306,7 @@ class Supervisor {
   void reap() {
     siginfo_t information;
     ::waitid(P_PIDFD, static_cast<id_t>(process_.get()), &information, WEXITED | WNOHANG);
-    process_.reset();
+    process_.close();
   }
 
  private:
@@ -203,7 +317,8 @@ class Supervisor {
 
   Descriptor process_;  // a pidfd
   Descriptor control_;
-  Descriptor output_;
+  Ends ends_;
+  Descriptor input_reader_;
 };
 
 // What posix_spawn() takes, freed with its owner.
@@ -236,48 +351,57 @@ class SpawnOptions {
 };
 
 // posix_spawn() suspends the calling thread alone, until exec, and copies no memory, however large the host.
-Result<Supervisor> Supervisor::start(int directory_fd, const CommandSpec& spec,
+Result<Supervisor> Supervisor::start(int directory_fd, const Program& program, const CommandSpec& spec,
                                      const std::vector<std::string>& environment) {
-  auto program = open_supervisor();
-  if (!program) return tl::unexpected(std::move(program.error()));
-
-  Supervisor supervisor;
+  auto image = open_supervisor();
+  if (!image) return tl::unexpected(std::move(image.error()));
+  auto streams = open_streams(spec);
+  if (!streams) return tl::unexpected(std::move(streams.error()));
   int pair[2];
-  if (::pipe2(pair, O_CLOEXEC) < 0) return system_failure("pipe", errno);
-  supervisor.output_ = Descriptor{pair[0]};
-  Descriptor output{pair[1]};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return system_failure("socketpair", errno);
+  Supervisor supervisor;
   supervisor.control_ = Descriptor{pair[0]};
   Descriptor control{pair[1]};
+  supervisor.ends_ = std::move(streams->engine);
+  supervisor.input_reader_ = std::move(streams->input_reader);
 
+  Ends command = std::move(streams->command);
+  const int output = command.output.get();
+  const int input = command.input ? command.input.get() : output;
+  const int errors = command.errors ? command.errors.get() : output;
   SpawnOptions options;
-  for (const int fd : {control.get(), output.get(), directory_fd}) {
+  for (const int fd : {control.get(), input, output, errors, directory_fd}) {
     if (const int error = options.inherit(fd)) return system_failure("posix_spawn", error);
   }
-  const std::vector<std::string> arguments{"joey-supervisor",
-                                           fmt::to_string(control.get()),
-                                           fmt::to_string(output.get()),
-                                           fmt::to_string(directory_fd),
-                                           fmt::to_string(::getpid()),
-                                           ::access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh",
-                                           "-c",
-                                           "--",
-                                           spec.command};
+  std::vector<std::string> arguments{"joey-supervisor",
+                                     fmt::to_string(control.get()),
+                                     fmt::to_string(input),
+                                     fmt::to_string(output),
+                                     fmt::to_string(errors),
+                                     fmt::to_string(directory_fd),
+                                     fmt::to_string(::getpid()),
+                                     spec.terminal ? "1" : "0",
+                                     program.path};
+  arguments.insert(arguments.end(), program.arguments.begin(), program.arguments.end());
   pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, fmt::format("/proc/self/fd/{}", program->get()).c_str(), options.actions(),
+  const int error = ::posix_spawn(&pid, fmt::format("/proc/self/fd/{}", image->get()).c_str(), options.actions(),
                                   options.attributes(), pointers(arguments).data(), pointers(environment).data());
   if (error) return system_failure("cannot run its supervisor from memory", error);
 
   // Makes room for the next one, where descriptors are scarce.
-  program->reset();
-  output.reset();
-  control.reset();
+  image->close();
+  command = Ends{};
+  control.close();
   supervisor.process_ = Descriptor{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
   if (!supervisor.process_) {
     const int reason = errno;
-    supervisor.control_.reset();  // it kills what it may have started, and ends
+    supervisor.control_.close();  // it ends, and has not started anything
     ::waitpid(pid, nullptr, 0);
     return system_failure("pidfd_open", reason);
+  }
+  const supervisor::StartRequest request{};
+  if (::send(supervisor.control_.get(), &request, sizeof request, MSG_NOSIGNAL) < 0) {
+    return system_failure("starting its supervisor", errno);
   }
   return supervisor;
 }
@@ -285,7 +409,8 @@ Result<Supervisor> Supervisor::start(int directory_fd, const CommandSpec& spec,
 // ---------------------------------------------------------------------------------------------------------------------
 // The command on the loop
 
-// Calls a member of its owner while a descriptor is readable. The handle outlives both until the loop has closed it.
+// Calls a member of its owner while a descriptor is readable, or writable. The handle outlives both until the loop has
+// closed it.
 class Watch {
  public:
   Watch() = default;
@@ -293,15 +418,23 @@ class Watch {
   Watch& operator=(const Watch&) = delete;
   ~Watch() { close(); }
 
-  template <auto on_readable, class Owner>
-  Status open(uv_loop_t* loop, int fd, Owner* owner) {
+  template <auto on_ready, class Owner>
+  Status open(uv_loop_t* loop, int fd, Owner* owner, int events = UV_READABLE) {
     auto handle = std::make_unique<uv_poll_t>();
     if (const int error = uv_poll_init(loop, handle.get(), fd)) return system_failure("uv_poll_init", -error);
     handle_ = handle.release();
     handle_->data = owner;
-    uv_poll_start(handle_, UV_READABLE,
-                  [](uv_poll_t* ready, int, int) { (static_cast<Owner*>(ready->data)->*on_readable)(); });
+    events_ = events;
+    on_ready_ = [](uv_poll_t* ready, int, int) { (static_cast<Owner*>(ready->data)->*on_ready)(); };
+    start();
     return {};
+  }
+
+  void start() {
+    if (handle_) uv_poll_start(handle_, events_, on_ready_);
+  }
+  void stop() {
+    if (handle_) uv_poll_stop(handle_);
   }
 
   // Before its descriptor is.
@@ -313,12 +446,19 @@ class Watch {
 
  private:
   uv_poll_t* handle_{nullptr};
+  int events_{0};
+  uv_poll_cb on_ready_{nullptr};
 };
 
 class LocalCommand final : public Command {
  public:
-  LocalCommand(Scheduler& scheduler, CommandSink& sink, Supervisor supervisor)
-      : scheduler_(scheduler), sink_(sink), supervisor_(std::move(supervisor)) {}
+  LocalCommand(Scheduler& scheduler, CommandSink& sink, Supervisor supervisor, CommandSpec spec)
+      : scheduler_(scheduler),
+        sink_(sink),
+        supervisor_(std::move(supervisor)),
+        program_(spec.argv.empty() ? "the shell" : quoted_path(spec.argv.front())),
+        input_(input_of(spec)),
+        is_terminal_(spec.terminal.has_value()) {}
 
   ~LocalCommand() override {
     if (destroyed_) *destroyed_ = true;
@@ -326,9 +466,12 @@ class LocalCommand final : public Command {
   }
 
   Status watch(uv_loop_t* loop) {
+    const Ends& ends = supervisor_.ends();
     auto ok = process_.open<&LocalCommand::on_process>(loop, supervisor_.process(), this);
     if (ok) ok = control_.open<&LocalCommand::on_control>(loop, supervisor_.control(), this);
-    if (ok) ok = output_.open<&LocalCommand::on_output>(loop, supervisor_.output(), this);
+    if (ok) ok = output_.open<&LocalCommand::on_output>(loop, ends.output.get(), this);
+    if (ok && ends.errors) ok = errors_.open<&LocalCommand::on_errors>(loop, ends.errors.get(), this);
+    if (ok && ends.input) ok = typing_.open<&LocalCommand::on_input_room>(loop, ends.input.get(), this, UV_WRITABLE);
     return ok;
   }
 
@@ -340,17 +483,45 @@ class LocalCommand final : public Command {
     overdue_ = scheduler_.after(grace + end_delay_max, [this] { end(); });
   }
 
+  void pause() override {
+    paused_ = true;
+    output_.stop();
+    errors_.stop();
+  }
+
+  void resume() override {
+    paused_ = false;
+    output_.start();
+    errors_.start();
+  }
+
  private:
+  using Tell = void (CommandSink::*)(std::string_view);
+
   // What the loop calls. Each of these may destroy the command, through the sink.
 
-  void on_output() {
+  void on_output() { read_some(supervisor_.ends().output, output_, &CommandSink::on_output); }
+  void on_errors() { read_some(supervisor_.ends().errors, errors_, &CommandSink::on_error_output); }
+
+  void read_some(const Descriptor& from, Watch& watch, Tell tell_it) {
     char buffer[read_size];
-    for (int i = 0; i < reads_per_turn; ++i) {
-      const ssize_t size = ::read(supervisor_.output(), buffer, sizeof buffer);
+    for (int i = 0; i < reads_per_turn && !paused_; ++i) {
+      const ssize_t size = ::read(from.get(), buffer, sizeof buffer);
       if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-      if (size <= 0) return output_.close();  // nobody holds the other end
-      if (!tell_output({buffer, static_cast<std::size_t>(size)})) return;
+      if (size <= 0) return watch.close();  // nobody holds the other end
+      if (!tell_output({buffer, static_cast<std::size_t>(size)}, tell_it)) return;
     }
+  }
+
+  void on_input_room() {
+    const std::string_view rest = std::string_view(input_).substr(written_);
+    const ssize_t size = ::write(supervisor_.ends().input.get(), rest.data(), rest.size());
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (size > 0) written_ += static_cast<std::size_t>(size);
+    if (size >= 0 && written_ < input_.size()) return;
+    typing_.close();
+    supervisor_.close_input();
+    input_ = {};
   }
 
   void on_control() {
@@ -372,7 +543,8 @@ class LocalCommand final : public Command {
 
   bool take(const supervisor::Report& report) {
     if (report.kind == supervisor::Report::Kind::start_failed) {
-      return tell_output(fmt::format("joey: cannot start the shell: {}\n", std::strerror(report.value)));
+      return tell_output(fmt::format("joey: cannot start {}: {}\n", program_, std::strerror(report.value)),
+                         supervisor_.ends().errors ? &CommandSink::on_error_output : &CommandSink::on_output);
     }
     CommandExit exit;
     if (WIFEXITED(report.value)) exit.code = WEXITSTATUS(report.value);
@@ -388,17 +560,24 @@ class LocalCommand final : public Command {
     tell([](CommandSink& sink) { sink.on_end(); });
   }
 
-  // What is in the pipe now, and no more: others may keep writing to it.
   bool drain() {
-    int left = 0;
-    if (::ioctl(supervisor_.output(), FIONREAD, &left) < 0) return true;
+    const Ends& ends = supervisor_.ends();
+    return drain(ends.output, &CommandSink::on_output) &&
+           (!ends.errors || drain(ends.errors, &CommandSink::on_error_output));
+  }
+
+  // What is in the pipe now, and no more: others may keep writing to it. A terminal does not count what is on its way
+  // through it, but a read gets it.
+  bool drain(const Descriptor& from, Tell tell_it) {
+    int left = terminal_drain_max;
+    if (!is_terminal_ && ::ioctl(from.get(), FIONREAD, &left) < 0) return true;
     char buffer[read_size];
     while (left > 0) {
       const auto wanted = std::min(sizeof buffer, static_cast<std::size_t>(left));
-      const ssize_t size = ::read(supervisor_.output(), buffer, wanted);
+      const ssize_t size = ::read(from.get(), buffer, wanted);
       if (size <= 0) return true;
       left -= static_cast<int>(size);
-      if (!tell_output({buffer, static_cast<std::size_t>(size)})) return false;
+      if (!tell_output({buffer, static_cast<std::size_t>(size)}, tell_it)) return false;
     }
     return true;
   }
@@ -409,8 +588,8 @@ class LocalCommand final : public Command {
     return tell([&](CommandSink& sink) { sink.on_exit(exit); });
   }
 
-  bool tell_output(std::string_view bytes) {
-    return tell([&](CommandSink& sink) { sink.on_output(bytes); });
+  bool tell_output(std::string_view bytes, Tell tell_it) {
+    return tell([&](CommandSink& sink) { (sink.*tell_it)(bytes); });
   }
 
   template <class Call>
@@ -425,9 +604,7 @@ class LocalCommand final : public Command {
   // Leaves nothing on the loop. What still runs is killed and reaped by a worker: it can take some milliseconds.
   void release() {
     scheduler_.cancel(overdue_);
-    process_.close();
-    control_.close();
-    output_.close();
+    for (Watch* watch : {&process_, &control_, &output_, &errors_, &typing_}) watch->close();
     Supervisor ending = std::move(supervisor_);
     if (ending) scheduler_.work([held = std::move(ending)] {}, [] {});
   }
@@ -435,11 +612,18 @@ class LocalCommand final : public Command {
   Scheduler& scheduler_;
   CommandSink& sink_;
   Supervisor supervisor_;
+  const std::string program_;  // for messages
+  std::string input_;
+  std::size_t written_{0};  // bytes of it
+  const bool is_terminal_;
   Watch process_;  // the watches are closed before their descriptors
   Watch control_;
   Watch output_;
+  Watch errors_;
+  Watch typing_;
   TimerId overdue_{0};
   bool exited_{false};
+  bool paused_{false};
   bool* destroyed_{nullptr};  // of the call to the sink under way
 };
 
@@ -447,12 +631,14 @@ class LocalCommand final : public Command {
 
 Result<std::unique_ptr<Command>> start_local_command(uv_loop_t* loop, Scheduler& scheduler, int directory_fd,
                                                      CommandSpec spec, CommandSink& sink) {
-  if (auto ok = check_argument("the command", spec.command); !ok) return tl::unexpected(std::move(ok.error()));
-  auto environment = make_environment(spec);
-  if (!environment) return tl::unexpected(std::move(environment.error()));
-  auto supervisor = Supervisor::start(directory_fd, spec, *environment);
+  if (auto ok = check(spec); !ok) return tl::unexpected(std::move(ok.error()));
+  const auto environment = make_environment(spec);
+  if (!environment) return tl::unexpected(environment.error());
+  const auto program = program_of(spec, *environment);
+  if (!program) return tl::unexpected(program.error());
+  auto supervisor = Supervisor::start(directory_fd, *program, spec, *environment);
   if (!supervisor) return tl::unexpected(std::move(supervisor.error()));
-  auto command = std::make_unique<LocalCommand>(scheduler, sink, std::move(*supervisor));
+  auto command = std::make_unique<LocalCommand>(scheduler, sink, std::move(*supervisor), std::move(spec));
   if (auto ok = command->watch(loop); !ok) return tl::unexpected(std::move(ok.error()));
   return command;
 }

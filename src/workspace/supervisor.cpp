@@ -4,6 +4,7 @@
 // memory is what is written below. All signals stay blocked but SIGKILL and SIGSTOP.
 #include "workspace/supervisor.hpp"
 
+#include <asm/ioctls.h>
 #include <asm/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -293,8 +294,19 @@ class Descendants {
 
 struct Descriptors {
   int control;
+  int input;
   int output;
+  int errors;
   int directory;
+};
+
+// What the supervisor is told to start.
+struct Shell {
+  Descriptors fds;
+  bool has_terminal;
+  const char* path;
+  char** arguments;
+  char** environment;
 };
 
 // Closes what the host lets its children inherit. False leaves descriptors open.
@@ -302,7 +314,7 @@ bool close_others(const Descriptors& keep) {
   unsigned first = 0;
   for (;;) {
     unsigned next = ~0U;  // the lowest kept descriptor from `first` on
-    for (const int fd : {keep.control, keep.output, keep.directory}) {
+    for (const int fd : {keep.control, keep.input, keep.output, keep.errors, keep.directory}) {
       const auto candidate = static_cast<unsigned>(fd);
       if (candidate >= first && candidate < next) next = candidate;
     }
@@ -313,36 +325,40 @@ bool close_others(const Descriptors& keep) {
 }
 
 // In the new process. Returns an errno, to be sent on fds.control; does not return when the shell runs.
-int run_shell(Descriptors& fds, int supervisor, char** arguments, char** environment) {
+int run_shell(Shell& shell, int supervisor) {
+  Descriptors& fds = shell.fds;
   system_call(__NR_setsid);
   system_call(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL);
   if (system_call(__NR_getppid) != supervisor) exit_now(1);  // it died before the line above
+  if (shell.has_terminal) {
+    if (const long status = system_call(__NR_ioctl, fds.output, TIOCSCTTY, 0); status < 0) return static_cast<int>(-status);
+  }
 
-  for (int* fd : {&fds.control, &fds.output, &fds.directory}) {  // out of the way of 0 to 3, which come next
+  // Out of the way of 0 to 3, which come next.
+  for (int* fd : {&fds.control, &fds.input, &fds.output, &fds.errors, &fds.directory}) {
     const long moved = system_call(__NR_fcntl, *fd, F_DUPFD, 4);
     if (moved < 0) return static_cast<int>(-moved);
     *fd = static_cast<int>(moved);
   }
-  const long input = system_call(__NR_openat, AT_FDCWD, address("/dev/null"), O_RDONLY);
-  if (input < 0) return static_cast<int>(-input);
-  if (input > 0) system_call(__NR_dup3, input, 0, 0);
+  system_call(__NR_dup3, fds.input, 0, 0);
   system_call(__NR_dup3, fds.output, 1, 0);
-  system_call(__NR_dup3, fds.output, 2, 0);
+  system_call(__NR_dup3, fds.errors, 2, 0);
   system_call(__NR_dup3, fds.control, 3, O_CLOEXEC);
   fds.control = 3;
   if (const long status = system_call(__NR_fchdir, fds.directory); status < 0) return static_cast<int>(-status);
   if (const long status = system_call(__NR_close_range, 4, ~0U, 0); status < 0) return static_cast<int>(-status);
   set_blocked_signals(0);
-  return static_cast<int>(-system_call(__NR_execve, address(arguments[0]), address(arguments), address(environment)));
+  return static_cast<int>(
+      -system_call(__NR_execve, address(shell.path), address(shell.arguments), address(shell.environment)));
 }
 
 // The shell's pid, or minus an errno.
-long start_shell(Descriptors fds, char** arguments, char** environment) {
+long start_shell(Shell shell) {
   const auto supervisor = static_cast<int>(system_call(__NR_getpid));
   const long pid = system_call(__NR_clone, SIGCHLD);
   if (pid != 0) return pid;
-  const int error = run_shell(fds, supervisor, arguments, environment);
-  send(fds.control, {Report::Kind::start_failed, error});
+  const int error = run_shell(shell, supervisor);
+  send(shell.fds.control, {Report::Kind::start_failed, error});
   exit_now(exit_code_start_failed);
 }
 
@@ -352,15 +368,17 @@ long start_shell(Descriptors fds, char** arguments, char** environment) {
 class Supervisor {
  public:
   // Takes the place of main: starts the shell, then lasts as long as anything it started.
-  [[noreturn]] void run(const Descriptors& fds, int engine, char** arguments, char** environment) {
+  [[noreturn]] void run(const Shell& shell, int engine) {
+    const Descriptors& fds = shell.fds;
     control_ = fds.control;
+    StartRequest start{};
+    if (system_call(__NR_recvfrom, control_, address(&start), sizeof start) != static_cast<long>(sizeof start)) exit_now(1);
     if (const int error = prepare(fds, engine)) fail(error);
-    shell_ = start_shell(fds, arguments, environment);
+    shell_ = start_shell(shell);
     if (shell_ < 0) fail(static_cast<int>(-shell_));
-    // The engine must see the end of its pipe, and a file system its last user.
-    system_call(__NR_close, fds.output);
-    system_call(__NR_close, fds.directory);
-    clear_arguments(arguments, environment);
+    // The engine must see the end of its pipes, and a file system its last user.
+    for (const int fd : {fds.input, fds.output, fds.errors, fds.directory}) system_call(__NR_close, fd);
+    clear_arguments(shell.arguments - 1, shell.environment);  // the path is before them
 
     while (reap()) {
       if (!killing_ && deadline_ >= 0 && now_ms() >= deadline_) start_killing();
@@ -506,8 +524,16 @@ extern "C" [[noreturn]] void joey_supervisor_main(long* stack) {
   auto** arguments = reinterpret_cast<char**>(stack + 1);
   if (count <= arguments_count) exit_now(2);
   Supervisor supervisor;
-  supervisor.run({.control = to_int(arguments[1]), .output = to_int(arguments[2]), .directory = to_int(arguments[3])},
-                 to_int(arguments[4]), arguments + arguments_count, arguments + count + 1);
+  supervisor.run({.fds = {.control = to_int(arguments[1]),
+                          .input = to_int(arguments[2]),
+                          .output = to_int(arguments[3]),
+                          .errors = to_int(arguments[4]),
+                          .directory = to_int(arguments[5])},
+                  .has_terminal = to_int(arguments[7]) != 0,
+                  .path = arguments[8],
+                  .arguments = arguments + arguments_count,
+                  .environment = arguments + count + 1},
+                 to_int(arguments[6]));
 }
 
 }  // namespace joey::supervisor

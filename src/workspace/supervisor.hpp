@@ -17,15 +17,23 @@
 
 namespace joey::supervisor {
 
-// The arguments of the program: its name, `control output directory engine` as decimal numbers (three descriptors and
-// a process), then the shell's arguments, beginning with its path. The shell gets the environment as it is.
-inline constexpr int arguments_count = 5;
+// The arguments of the program: its name, `control input output errors directory` (descriptors), `engine` (a process) and
+// `terminal` (0 or 1) as decimal numbers, the path of the shell, then the shell's own arguments. The shell gets the
+// environment as it is. With a terminal, input, output and errors are the same descriptor, which becomes the controlling
+// terminal of the shell's session.
+inline constexpr int arguments_count = 9;
 
 // One packet each on the control socket.
 struct Report {
   enum class Kind : std::int32_t { shell_ended, start_failed };
   Kind kind;
   std::int32_t value;  // a wait status; an errno
+};
+
+// The first packet the supervisor gets, and waits for before it does anything: by then the engine holds a pidfd of it. A
+// host that reaps every child could otherwise be faster.
+struct StartRequest {
+  std::int32_t reserved;
 };
 
 // SIGTERM to every descendant now, SIGKILL to what is left after the grace.

@@ -29,12 +29,30 @@ struct DirectoryEntry {
   FileKind kind{FileKind::file};  // of the entry itself: symlinks are not followed
 };
 
+// The size of a terminal, in characters.
+struct TerminalSize {
+  std::uint16_t columns{120};
+  std::uint16_t rows{40};
+};
+
 // How a command is run.
 struct CommandSpec {
   std::string command;                               // for the shell: /bin/bash -c, or /bin/sh where there is no bash
   std::string directory;                             // beneath the root; empty is the root
   std::vector<std::pair<std::string, std::string>> environment;  // added to a small clean one
+
+  // Instead of `command`: a program and its arguments, which it gets as they are; no shell sees them. A program without
+  // '/' is looked for in PATH, a relative one in `directory`.
+  std::vector<std::string> argv{};
+  // What standard input holds, and then ends; at most command_input_size_max bytes. None: it is /dev/null.
+  std::optional<std::string> input{};
+  // A terminal as standard input, output and error, whose session the command leads, instead of pipes. `input` is typed
+  // at it, with the end-of-file character behind; without one nobody types. When the shell ends, the terminal hangs up.
+  std::optional<TerminalSize> terminal{};
+  // Standard error goes to CommandSink::on_error_output(). Without effect on a terminal.
+  bool separate_errors{false};
 };
+inline constexpr std::size_t command_input_size_max = std::size_t{16} << 20;  // bytes
 
 struct CommandExit {
   int code{-1};    // of the shell; -1 when a signal ended it
@@ -46,6 +64,7 @@ class CommandSink {
  public:
   virtual ~CommandSink() = default;
   virtual void on_output(std::string_view bytes) = 0;  // standard output and error, in the order written
+  virtual void on_error_output(std::string_view bytes) { on_output(bytes); }  // CommandSpec::separate_errors
   virtual void on_exit(CommandExit exit) = 0;          // the shell ended; children of it may still run and write
   virtual void on_end() = 0;                           // nothing of it runs or holds its output; comes last
 };
@@ -57,6 +76,11 @@ class Command {
   virtual ~Command() = default;
   // Asks every descendant to end (SIGTERM), and ends what is left after `grace`. on_end() follows.
   virtual void terminate(std::chrono::milliseconds grace) = 0;
+
+  // Stops reading output, so that a command that writes more than its pipe holds waits; and goes on. What the pipe holds
+  // when the shell ends, and when everything has, comes all the same.
+  virtual void pause() = 0;
+  virtual void resume() = 0;
 };
 
 // What a change is conditional on, and what it may touch. A condition that does not hold is a `conflict`; nothing has

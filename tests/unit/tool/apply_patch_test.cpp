@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 
 #include "interfering_workspace.hpp"
+#include "tool/workspace_tools.hpp"
 #include "tool_world.hpp"
 
 using namespace joey;

@@ -3,6 +3,7 @@
 
 #include "interfering_workspace.hpp"
 #include "tool/encoding.hpp"
+#include "tool/workspace_tools.hpp"
 #include "tool_world.hpp"
 
 using namespace joey;

@@ -78,3 +78,37 @@ TEST_CASE("a line without end costs bounded memory") {
   CHECK(text.text().size() < 300);
   CHECK(text.text().find("bytes omitted") != std::string::npos);
 }
+
+TEST_CASE("a line that comes again and again is there once, with its number, where that is shorter") {
+  std::string flood;
+  for (int i = 0; i < 1000; ++i) flood += "the same line\n";
+  CHECK(shown("a\n" + flood + "b\n") == "a\nthe same line\n[the line above came 999 times more]\nb\n");
+  CHECK(shown(flood + "the same line") == "the same line\n[the line above came 999 times more]\nthe same line");
+  CHECK(shown("x\nx\nx\n\n\n\ny\n") == "x\nx\nx\n\n\n\ny\n");
+  const std::string wide(60, 'w');
+  CHECK(shown(wide + "\n" + wide + "\n") == wide + "\n[the line above came once more]\n");
+  CHECK(shown(wide + "\n" + wide + "\nz\n" + wide + "\n") == wide + "\n[the line above came once more]\nz\n" + wide + "\n");
+  const std::string endless(20'000, 'x');  // pieces of one line are no repeats
+  CHECK(shown_text(endless + "\x1B[m") == endless);
+}
+
+TEST_CASE("text that was taken is gone, and what comes after it is whole") {
+  TerminalText text(100, 100);
+  text.feed("one\ntw\x1B[3");
+  CHECK(text.take() == "one\ntw");
+  CHECK(text.empty());
+  text.feed("1mo\n");
+  CHECK(text.take() == "o\n");
+  CHECK(text.take().empty());
+  for (int i = 0; i < 100; ++i) text.feed("long enough to be cut " + std::to_string(i) + "\n");
+  CHECK(text.take().find("bytes omitted") != std::string::npos);
+  text.feed("short\n");
+  CHECK(text.take() == "short\n");
+}
+
+TEST_CASE("a line is shown whole whatever it holds") {
+  CHECK(shown_text("plain\ttext") == "plain\ttext");
+  CHECK(shown_text("1%\r2%\r") == "2%");
+  CHECK(shown_text("\x1B[1mb\x1B[0m\u20AC\xFF\r") == "b\u20AC\uFFFD");
+  CHECK(shown_text(std::string(1000, '\xFF')).size() == 3000);
+}

@@ -18,7 +18,9 @@
 
 #include "base/json.hpp"
 #include "base/scheduler.hpp"
+#include "tool/artifacts.hpp"
 #include "tool/tool.hpp"
+#include "tool/workspace_tools.hpp"
 #include "workspace/local.hpp"
 
 namespace joey {
@@ -136,6 +138,8 @@ class ToolWorld {
     result->workspace = workspace;
     result->scheduler = &loop;
     result->background = has_background ? &background : nullptr;
+    result->artifacts = artifacts;
+    result->call = call;
     result->result_bytes_max = result_bytes_max;
     result->on_output = [this](std::string_view text) { streamed += text; };
     return result;
@@ -168,9 +172,72 @@ class ToolWorld {
   std::shared_ptr<Workspace> workspace;
   std::vector<std::shared_ptr<TaskCommands>> background;
   bool has_background{true};
+  std::shared_ptr<Artifacts> artifacts;  // none
+  std::string call{"c00001002"};
   std::size_t result_bytes_max{60'000};
   std::string streamed;
 };
+
+// Chunks in memory, kept when the test says so, that can fail.
+class HeldChunks final : public ChunkStore {
+ public:
+  explicit HeldChunks(Scheduler& scheduler) : memory_(make_memory_chunks(scheduler, std::uint64_t{1} << 32)) {}
+
+  void append(const std::string& artifact, std::uint64_t index, Chunk chunk, Completion<void> done) override {
+    waiting_bytes += chunk->size();
+    waiting_bytes_max = std::max(waiting_bytes_max, waiting_bytes);
+    waiting.push_back([this, artifact, index, chunk, done = std::move(done)]() mutable {
+      waiting_bytes -= chunk->size();
+      if (fails) return done(failure(ErrorCode::io, "the disk is full"));
+      memory_->append(artifact, index, std::move(chunk), std::move(done));
+    });
+    if (!holds) keep_all();
+  }
+  void read(const std::string& artifact, std::uint64_t index, std::size_t chunks_max,
+            Completion<std::vector<Chunk>> done) override {
+    memory_->read(artifact, index, chunks_max, std::move(done));
+  }
+
+  void keep_all() {
+    for (; !waiting.empty(); waiting.pop_front()) waiting.front()();
+  }
+  void keep_from_now_on() {
+    holds = false;
+    keep_all();
+  }
+
+  std::deque<UniqueFunction<void()>> waiting;
+  std::size_t waiting_bytes{0};
+  std::size_t waiting_bytes_max{0};
+  bool holds{true};
+  bool fails{false};
+
+ private:
+  std::shared_ptr<ChunkStore> memory_;
+};
+
+// All bytes of an artifact.
+inline std::string whole(ToolWorld& world, Artifacts& artifacts, const std::string& id) {
+  std::optional<Result<Artifacts::Extent>> extent;
+  artifacts.measure(id, [&](Result<Artifacts::Extent> result) { extent = std::move(result); });
+  REQUIRE(world.loop.run_until([&] { return extent.has_value(); }));
+  REQUIRE_MESSAGE(extent->has_value(), extent->error().message);
+  std::optional<Result<std::string>> bytes;
+  artifacts.read(id, 0, static_cast<std::size_t>((*extent)->size) + 1, [&](Result<std::string> result) { bytes = std::move(result); });
+  REQUIRE(world.loop.run_until([&] { return bytes.has_value(); }));
+  REQUIRE(bytes->has_value());
+  CHECK((*bytes)->size() == (*extent)->size);
+  return std::move(**bytes);
+}
+
+// The id that a result names.
+inline std::string artifact_in(std::string_view text) {
+  constexpr std::string_view label = "Artifact ID: ";
+  const std::size_t at = text.find(label);
+  if (at == std::string_view::npos) return {};
+  const std::string_view rest = text.substr(at + label.size());
+  return std::string(rest.substr(0, rest.find_first_of("\n ")));
+}
 
 // An object of strings, as a call's arguments.
 inline std::string arguments_of(std::initializer_list<std::pair<std::string_view, std::string_view>> fields) {
