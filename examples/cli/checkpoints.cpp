@@ -35,6 +35,7 @@ void show_diff(Terminal& terminal, Object file) {
   const std::string path = clean(text_of(file, "path"));
   terminal.write(terminal.paint(Tone::bold, fmt::format("{:<9} {}", text_of(file, "change"), path)) + "\n");
   if (flag_of(file, "binary")) terminal.write("  (binary)\n");
+  if (flag_of(file, "cut")) terminal.write("  (large: not all of it is shown)\n");
   for (const std::string_view line : lines_of(text_of(file, "diff"))) {
     terminal.write(terminal.paint(tone_of_line(line), clean(line)) + "\n");
   }
@@ -78,7 +79,8 @@ int diff(const Options& options) {
     Object file;
     if (item.get(file) == simdjson::SUCCESS) show_diff(terminal, file);
   }
-  if (flag_of(difference, "truncated")) terminal.write("(There is more: --output jsonl, or git diff, for large changes.)\n");
+  const auto more = number_of(difference, "files_count") - static_cast<std::int64_t>(array_of(difference, "files").size());
+  if (more > 0) terminal.write(fmt::format("(and {})\n", plural(more, "more file")));
   return exit_completed;
 }
 
@@ -93,8 +95,13 @@ int restore(const Options& options) {
   }
   JsonReader reader;
   const Object restored = reader.object(json);
-  terminal.write(fmt::format("{} restored; to undo: joey restore {}\n", plural(number_of(restored, "files"), "file"),
-                             text_of(restored, "before")));
+  for (const auto item : array_of(restored, "left")) {
+    Object left;
+    if (item.get(left) != simdjson::SUCCESS) continue;
+    terminal.write(fmt::format("{} left as it is: {}\n", clean(text_of(left, "path")), clean(text_of(left, "why"))));
+  }
+  terminal.write(fmt::format("{} written, {} removed; to undo: joey restore {}\n", number_of(restored, "written"),
+                             number_of(restored, "removed"), text_of(restored, "before")));
   return exit_completed;
 }
 

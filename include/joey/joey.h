@@ -295,20 +295,26 @@ JOEY_API joey_status joey_session_set_prompt_section(joey_session *session, cons
  *
  * A checkpoint holds every file that git would not ignore, byte for byte, whoever changed it. The workspace's own git
  * repository is neither used nor touched.
- * @param out_json  {"checkpoint","task","label","created_at","unchanged":bool}
+ * @param task      Letters, digits, '_', '-' and single '.'.
+ * @param out_json  {"checkpoint","task","seq","label","created_at","changed":paths,"unchanged":bool,"not_kept":[{"path",
+ *                  "reason","size"}...],"not_kept_count"}: what is too large, unreadable or no file is not kept.
  * @return JOEY_OK; JOEY_ERR_UNSUPPORTED when the session takes none; JOEY_ERR_LIMIT when the workspace is too large;
  *         JOEY_ERR_IO. Waits, like the functions below. Since: 1.0.
  */
 JOEY_API joey_status joey_session_take_checkpoint(joey_session *session, const char *task, size_t task_size,
                                                   const char *label, size_t label_size, joey_text **out_json);
 
-/** The checkpoints of a task, oldest first: {"checkpoints":[{"checkpoint","task","label","created_at"}...]}. Since: 1.0. */
+/**
+ * The checkpoints of a task, oldest first: {"checkpoints":[{"checkpoint","task","seq","label","created_at",
+ * "changed"}...]}, where seq is that of the event after which it was taken. Since: 1.0.
+ */
 JOEY_API joey_status joey_session_list_checkpoints(joey_session *session, const char *task, size_t task_size,
                                                    joey_text **out_json);
 
 /**
  * What changed from one checkpoint to another, or, with `to` of size 0, to the workspace as it is:
- * {"files":[{"path","change":"added"|"modified"|"deleted"...,"binary":bool,"diff"}...],"truncated":bool}.
+ * {"files":[{"path","change":"added"|"modified"|"deleted"|"type"|"mode","binary":bool,"mode_before","mode_after","diff",
+ * "cut":bool}...],"files_count"}: at most 1,000 files and 1 MB of unified diffs, `cut` where one is shortened for that.
  * JOEY_ERR_NOT_FOUND when there is no such checkpoint. Since: 1.0.
  */
 JOEY_API joey_status joey_session_diff_checkpoints(joey_session *session, const char *from, size_t from_size,
@@ -316,7 +322,9 @@ JOEY_API joey_status joey_session_diff_checkpoints(joey_session *session, const 
 
 /**
  * Makes the workspace's files what they were at a checkpoint. Takes one first, which undoes this.
- * @param out_json  {"restored","before","files":n}: `before` is the checkpoint that was taken first.
+ * What the checkpoint does not hold is left alone.
+ * @param out_json  {"restored","before","written","removed","left":[{"path","why"}...],"left_count"}: `before` is the
+ *                  checkpoint that was taken first, of the task "restore"; `left` is what could not be made as it was.
  * Since: 1.0.
  */
 JOEY_API joey_status joey_session_restore_checkpoint(joey_session *session, const char *checkpoint,

@@ -13,7 +13,7 @@
 namespace joey {
 namespace {
 
-constexpr std::size_t bytes_max = 128U << 20;  // of all files of one patch
+constexpr std::size_t patch_bytes_max = 128U << 20;  // of all files of one patch
 constexpr int attempts_max = 2;                // the second when somebody else changed a file meanwhile
 
 constexpr std::string_view saved_notice = "The changes are saved. There is no need to read the files again.";
@@ -34,7 +34,7 @@ class PatchedWorkspace {
     auto present = read_present(context_, path);
     if (!present) return tl::unexpected(std::move(present.error()));
     bytes_ += present->bytes ? present->bytes->size() : 0;
-    if (bytes_ > bytes_max) {
+    if (bytes_ > patch_bytes_max) {
       return failure(ErrorCode::limit, fmt::format("\"{}\": the files of this patch have more than 128 MB: send it in parts", path));
     }
     auto text = decode_editable(*present);
