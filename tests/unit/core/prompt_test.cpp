@@ -38,11 +38,12 @@ TEST_CASE("a prompt says the role, the modes, the surroundings and whose instruc
   CHECK_FALSE(has(prompt_of("code"), "It may edit only"));
 }
 
-TEST_CASE("a mode offers its tools in the order given") {
+TEST_CASE("a mode offers its tools in the order given, but for those that are not offered to models") {
   const std::vector<ToolSpec> tools{{"a", "", "{}", ToolGroup::command, false},
                                     {"b", "", "{}", ToolGroup::read, true},
                                     {"c", "", "{}", ToolGroup::custom, false},
-                                    {"d", "", "{}", ToolGroup::edit, false}};
+                                    {"d", "", "{}", ToolGroup::edit, false},
+                                    {"e", "", "{}", ToolGroup::edit, false, nullptr, false}};  // not offered
   const auto names = [&](const char* mode) {
     std::string out;
     for (const ToolSpec& tool : tools_of_mode(*find_mode(builtin_modes(), mode), tools)) out += tool.name;
