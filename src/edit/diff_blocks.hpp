@@ -13,8 +13,9 @@
 //
 // A block is found by the first of these ways that finds its lines: exactly; without the line numbers ("12 | text") that
 // every line of the search carries; but for white space at the ends of lines; but for an indentation that differs by a
-// rule, which then holds for the new lines too; by 90 % similarity, when nothing else comes close. Several matches are
-// told apart by :start_line: (at that line, else the nearest within 40 lines), or else are an error that lists them.
+// rule, which then holds for the new lines too; but for typography and the blanks between words as well; by 90 %
+// similarity, when nothing else comes close. Several matches are told apart by :start_line: (at that line, else the
+// nearest within 40 lines), or else are an error that lists them.
 //
 // An empty search with :start_line:N inserts before line N; N one past the end appends.
 #pragma once

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t candidates_max = 10;  // given, of a text that is ambiguous
 constexpr std::size_t search_steps = 3;   // of a budget, to look at a line that may be the next of a block
+constexpr std::size_t bytes_per_step = 8;  // compared at once
 constexpr std::size_t order_steps = 20;   // to put a line among those by which windows are ordered
 constexpr double similarity_min = 0.9;
 constexpr double lead_min = 0.05;           // of the best over the second, to be the one meant
@@ -28,8 +29,19 @@ std::string_view key_of(std::string_view line, Sameness sameness) {
   return trim(line);
 }
 
-// Blanks go last: a space that is none in ASCII is one in plain typography.
-std::string plain_line(std::string_view line) { return std::string(trim(plain_typography(line))); }
+// `line` in plain typography, without blanks around, and with one space for each run of blanks in it.
+std::string plain_line(std::string_view line) {
+  const std::string plain = plain_typography(line);
+  std::string out;
+  out.reserve(plain.size());
+  bool gap = false;
+  for (const char c : trim(plain)) {
+    const bool blank = c == ' ' || c == '\t';
+    if (!blank || !gap) out += blank ? ' ' : c;
+    gap = blank;
+  }
+  return out;
+}
 
 std::size_t distance_of(std::size_t a, std::size_t b) { return a > b ? a - b : b - a; }
 
@@ -78,9 +90,10 @@ class SimilarityScan {
     bool close{false};  // every line is, and so the window may be taken for the block
   };
 
-  SimilarityScan(std::span<const std::string_view> block, std::span<const std::string> text, WorkBudget& budget)
+  SimilarityScan(std::span<const std::string_view> block, std::span<const std::string_view> text, WorkBudget& budget)
       : text_(text), budget_(budget) {
-    for (const std::string_view line : block) block_.push_back(plain_line(line));
+    block_.reserve(block.size());
+    for (const std::string_view line : block) block_.emplace_back(plain_line(line));
   }
 
   // The similarity of the window at `line`, or 0 when it is less than `floor`.
@@ -107,7 +120,7 @@ class SimilarityScan {
       distance_least -= distance_of(a, b);  // of the lines that follow
       if (distance + distance_least > distance_max) return {};
       const std::size_t line_max = distance_max - distance - distance_least;
-      const std::size_t line_distance = bounded_distance(block_[i], text_[line + i], line_max, budget_);
+      const std::size_t line_distance = block_[i].to(text_[line + i], line_max, budget_);
       if (line_distance > line_max) return {};
       distance += line_distance;
       if (static_cast<double>(line_distance) > (1 - line_similarity_min) * static_cast<double>(std::max(a, b))) {
@@ -120,60 +133,47 @@ class SimilarityScan {
   }
 
  private:
-  std::vector<std::string> block_;
-  std::span<const std::string> text_;
+  std::vector<LineDistance> block_;
+  std::span<const std::string_view> text_;
   WorkBudget& budget_;
 };
 
 }  // namespace
 
-std::uint32_t Locator::Numbering::number(std::string_view line) const {
-  const auto found = std::lower_bound(sorted.begin(), sorted.end(), line);
-  if (found == sorted.end() || *found != line) return 0;
-  return static_cast<std::uint32_t>(found - sorted.begin()) + 1;
+Locator::Locator(std::span<const Line> lines) : lines_(lines) {
+  for (const Line& line : lines) size_ += line.text.size();
 }
 
-const std::vector<std::string>& Locator::plain() {
-  if (plain_.empty()) {
-    plain_.reserve(lines_.size());
-    for (const Line& line : lines_) plain_.push_back(plain_line(line.text));
-  }
-  return plain_;
-}
-
-// Sorting rather than hashing: no text can make it slow.
-const Locator::Numbering& Locator::numbering(Sameness sameness) {
-  std::optional<Numbering>& cache = numberings_[static_cast<std::size_t>(sameness)];
-  if (cache) return *cache;
-  cache.emplace();
-  std::vector<std::string_view> keys;
+const std::vector<std::string_view>& Locator::keys(Sameness sameness) {
+  std::vector<std::string_view>& keys = keys_[static_cast<std::size_t>(sameness)];
+  if (!keys.empty()) return keys;
   keys.reserve(lines_.size());
   if (sameness == Sameness::typography) {
-    keys.assign(plain().begin(), plain().end());
+    plain_.reserve(lines_.size());
+    for (const Line& line : lines_) plain_.push_back(plain_line(line.text));
+    keys.assign(plain_.begin(), plain_.end());
   } else {
     for (const Line& line : lines_) keys.push_back(key_of(line.text, sameness));
   }
-  cache->sorted = keys;
-  std::sort(cache->sorted.begin(), cache->sorted.end());
-  cache->sorted.erase(std::unique(cache->sorted.begin(), cache->sorted.end()), cache->sorted.end());
-  cache->lines.reserve(lines_.size());
-  for (const std::string_view key : keys) cache->lines.push_back(cache->number(key));
-  return *cache;
+  return keys;
 }
 
 std::vector<std::size_t> Locator::places(std::span<const std::string_view> lines, Sameness sameness,
                                          WorkBudget& budget) {
-  if (!budget.spend(lines.size())) return {};
-  const Numbering& known = numbering(sameness);
-  std::vector<std::uint32_t> block;
+  // A line of the text is compared with two of the block, at most and in the mean.
+  if (!budget.spend((lines.size() + lines_.size()) * search_steps + size_ / bytes_per_step)) return {};
+  std::vector<std::string> plain;
+  std::vector<std::string_view> block;
   block.reserve(lines.size());
   for (const std::string_view line : lines) {
-    block.push_back(sameness == Sameness::typography ? known.number(plain_line(line))
-                                                     : known.number(key_of(line, sameness)));
-    if (block.back() == 0) return {};
+    if (sameness == Sameness::typography) {
+      plain.push_back(plain_line(line));
+    } else {
+      block.push_back(key_of(line, sameness));
+    }
   }
-  if (!budget.spend(lines_.size() * search_steps)) return {};
-  std::vector<std::size_t> found = occurrences<std::uint32_t>(known.lines, block, known.lines.size());
+  if (sameness == Sameness::typography) block.assign(plain.begin(), plain.end());
+  std::vector<std::size_t> found = occurrences<std::string_view>(keys(sameness), block, lines_.size());
   budget.spend(found.size() * search_steps);
   return found;
 }
@@ -216,21 +216,23 @@ Location Locator::nearest(std::span<const std::string_view> lines, WorkBudget& b
 }
 
 // The first lines of all windows of `lines.size()` lines, those that share many with the block first: once two good ones
-// are known, most others are refused by their lengths alone.
+// are known, most others are refused by their lengths alone. Sorting rather than hashing: no text can make it slow.
 std::vector<std::size_t> Locator::windows_by_shared_lines(std::span<const std::string_view> lines, WorkBudget& budget) {
-  const Numbering& trimmed = numbering(Sameness::indentation);
-  if (lines_by_number_.empty()) {
-    lines_by_number_.resize(trimmed.sorted.size() + 1);
-    for (std::size_t i = 0; i < lines_.size(); ++i) lines_by_number_[trimmed.lines[i]].push_back(i);
+  const std::vector<std::string_view>& trimmed = keys(Sameness::indentation);
+  if (sorted_.empty()) {
+    sorted_.resize(lines_.size());
+    std::iota(sorted_.begin(), sorted_.end(), std::size_t{0});
+    std::sort(sorted_.begin(), sorted_.end(), [&](std::size_t a, std::size_t b) { return trimmed[a] < trimmed[b]; });
   }
   const std::size_t windows_count = lines_.size() - lines.size() + 1;
   std::vector<std::uint32_t> shared(windows_count, 0);
   for (std::size_t i = 0; i < lines.size() && !budget.spent(); ++i) {
-    const std::uint32_t number = trimmed.number(trim(lines[i]));
-    if (number == 0 || trimmed.sorted[number - 1].empty()) continue;
-    budget.spend(lines_by_number_[number].size());
-    for (const std::size_t place : lines_by_number_[number]) {
-      if (place >= i && place - i < windows_count) ++shared[place - i];
+    const std::string_view line = trim(lines[i]);
+    if (line.empty()) continue;
+    const auto first = std::lower_bound(sorted_.begin(), sorted_.end(), line,
+                                        [&](std::size_t at, std::string_view text) { return trimmed[at] < text; });
+    for (auto same = first; same != sorted_.end() && trimmed[*same] == line && budget.spend(1); ++same) {
+      if (*same >= i && *same - i < windows_count) ++shared[*same - i];
     }
   }
   std::vector<std::size_t> order(windows_count);
@@ -245,12 +247,14 @@ Location Locator::find_similar(std::span<const std::string_view> lines, std::opt
   if (lines.size() > lines_.size()) return location;
   if (!budget.spend(lines_.size() * order_steps)) return too_costly();
 
-  SimilarityScan scan(lines, plain(), budget);
+  SimilarityScan scan(lines, keys(Sameness::typography), budget);
   SimilarityScan::Window best;
   SimilarityScan::Window second;
   for (const std::size_t line : windows_by_shared_lines(lines, budget)) {
     if (budget.spent()) break;
-    SimilarityScan::Window window = scan.compare(line, std::max(near_miss_min, second.similarity));
+    // Only what is better matters, or is as good as a match that would be taken.
+    const double floor = best.similarity >= similarity_min ? best.similarity - lead_min : best.similarity;
+    SimilarityScan::Window window = scan.compare(line, std::max(near_miss_min, floor));
     if (window.similarity > best.similarity) std::swap(window, best);
     if (window.similarity > second.similarity) second = window;
   }

@@ -23,7 +23,7 @@ enum class Sameness : std::uint8_t {
   exact,        // byte for byte
   line_end,     // but for blanks at their ends
   indentation,  // but for blanks at their beginnings as well
-  typography,   // but for quotes, dashes and spaces that look alike
+  typography,   // but for quotes, dashes and spaces that look alike, and how many blanks there are between words
 };
 
 struct Location {
@@ -43,10 +43,10 @@ struct Location {
 class Locator {
  public:
   // The lines must outlive the locator.
-  explicit Locator(std::span<const Line> lines) : lines_(lines) {}
+  explicit Locator(std::span<const Line> lines);
 
-  // Looks in stages: for the lines exactly; with trailing white space ignored; with their indentation shifted alike; in
-  // plain typography; at least 90 % similar. The first stage that finds something decides: a single match is the one,
+  // Looks in stages: for the lines exactly; with trailing white space ignored; with their indentation shifted alike; but
+  // for typography; at least 90 % similar. The first stage that finds something decides: a single match is the one,
   // also when it is far from `near`. Of several the one that begins at `near` is, else the nearest to it within
   // `near_lines_max`; a tie, or several and no `near`, is ambiguous.
   //
@@ -65,24 +65,17 @@ class Locator {
                                                 WorkBudget& budget);
 
  private:
-  // The text's lines numbered so that two are equal, in one sense, when their numbers are.
-  struct Numbering {
-    std::vector<std::string_view> sorted;
-    std::vector<std::uint32_t> lines;
-    [[nodiscard]] std::uint32_t number(std::string_view line) const;  // 0: no line is equal to it
-  };
-
-  const Numbering& numbering(Sameness sameness);
-  const std::vector<std::string>& plain();
+  const std::vector<std::string_view>& keys(Sameness sameness);
   std::optional<IndentShift> shift_at(std::size_t first, std::span<const std::string_view> lines) const;
   std::vector<std::size_t> windows_by_shared_lines(std::span<const std::string_view> lines, WorkBudget& budget);
   Location find_similar(std::span<const std::string_view> lines, std::optional<std::size_t> near, WorkBudget& budget);
 
   std::span<const Line> lines_;
-  std::array<std::optional<Numbering>, 4> numberings_;  // by Sameness
+  std::size_t size_{0};  // bytes of all lines
   // Once they are asked for:
-  std::vector<std::string> plain_;                          // the lines in plain typography, without blanks around
-  std::vector<std::vector<std::size_t>> lines_by_number_;  // that are the same but for blanks around
+  std::array<std::vector<std::string_view>, 4> keys_;  // by Sameness: what of each line counts
+  std::vector<std::string> plain_;                     // the lines but for typography
+  std::vector<std::size_t> sorted_;                    // the lines' numbers, in the order of their keys but for indentation
 };
 
 }  // namespace joey

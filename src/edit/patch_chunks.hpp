@@ -13,7 +13,7 @@ namespace joey {
 // Applies the chunks to `text`: all of them, or none when one fails. Every one that fails is reported.
 //
 // The lines of a chunk that stay and go are looked for exactly; then but for blanks at their ends; at their beginnings
-// too; and but for typography. Chunks come in the order of the text. Where that leaves one a choice, it fails and lists
+// too; and but for typography and the blanks between words. Chunks come in the order of the text. Where that leaves one a choice, it fails and lists
 // its candidates; with "@@" the first place after that line is meant. A chunk of new lines alone goes after its "@@"
 // line, or without one to the end of the text.
 //

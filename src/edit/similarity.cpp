@@ -8,6 +8,8 @@
 namespace joey {
 namespace {
 
+constexpr std::size_t steps_per_word = 3;  // of a budget, for one step of 64 differences
+
 struct LookAlike {
   std::string_view text;  // in ASCII
   std::size_t size;       // bytes of what looks like it
@@ -31,41 +33,62 @@ std::optional<LookAlike> look_alike(std::string_view text) {
 
 }  // namespace
 
-std::size_t bounded_distance(std::string_view a, std::string_view b, std::size_t distance_max, WorkBudget& budget) {
-  if (a.size() > b.size()) std::swap(a, b);
-  const std::size_t beyond = distance_max + 1;
-  if (b.size() - a.size() > distance_max) return beyond;
-
-  const auto start = static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin()).first - a.begin());
-  a.remove_prefix(start);
-  b.remove_prefix(start);
-  const auto end = static_cast<std::size_t>(std::mismatch(a.rbegin(), a.rend(), b.rbegin()).first - a.rbegin());
-  a.remove_suffix(end);
-  b.remove_suffix(end);
-  budget.spend(1 + (start + end) / 8);
-  if (a.empty()) return b.size() <= distance_max ? b.size() : beyond;
-  if (distance_max == 0) return beyond;
-
-  // Only cells within `distance_max` of the diagonal can lead to a distance within it.
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = std::min(j, beyond);
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    const std::size_t first = i > distance_max ? i - distance_max : 1;
-    const std::size_t last = std::min(b.size(), i + distance_max);
-    if (!budget.spend(last - first + 1)) return beyond;
-    std::size_t diagonal = row[first - 1];
-    row[first - 1] = first == 1 ? std::min(i, beyond) : beyond;
-    std::size_t least = row[first - 1];
-    for (std::size_t j = first; j <= last; ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({diagonal + (a[i - 1] != b[j - 1]), above + 1, row[j - 1] + 1, beyond});
-      diagonal = above;
-      least = std::min(least, row[j]);
+LineDistance::LineDistance(std::string_view line) : line_(line), words_((line.size() + 63) / 64), rows_{}, places_(words_, 0) {
+  // 256 different bytes in one line have one row too few: the last of them is then as if it were in no line, and at most
+  // makes the distance too large.
+  for (std::size_t i = 0; i < line_.size(); ++i) {
+    std::uint8_t& row = rows_[static_cast<unsigned char>(line_[i])];
+    if (row == 0 && places_.size() < 256 * words_) {
+      row = static_cast<std::uint8_t>(places_.size() / words_);
+      places_.resize(places_.size() + words_, 0);
     }
-    if (last < b.size()) row[last + 1] = beyond;  // the next row looks one cell further
-    if (least > distance_max) return beyond;
+    if (row != 0) places_[row * words_ + i / 64] |= std::uint64_t{1} << (i % 64);
   }
-  return std::min(row[b.size()], beyond);
+}
+
+// The algorithm of Myers in the blocks of Hyyro: a column of the table of distances is kept as the differences between
+// its neighbours, of which each is -1, 0 or 1, in two bits; 64 of them make one step to the next column.
+std::size_t LineDistance::to(std::string_view other, std::size_t distance_max, WorkBudget& budget) const {
+  const std::size_t beyond = distance_max + 1;
+  if (!budget.spend(1 + other.size() / 16)) return beyond;
+  if (line_ == other) return 0;
+  if (distance_max == 0) return beyond;
+  if (std::max(line_.size(), other.size()) - std::min(line_.size(), other.size()) > distance_max) return beyond;
+  if (line_.empty()) return other.size();
+
+  struct Differences {
+    std::uint64_t more{~std::uint64_t{0}};  // one more than the cell above
+    std::uint64_t less{0};
+  };
+  std::vector<Differences> column(words_);
+  std::size_t distance = line_.size();  // in the last cell of the column
+  for (std::size_t j = 0; j < other.size(); ++j) {
+    if (!budget.spend(steps_per_word * words_)) return beyond;
+    const std::uint64_t* places = places_.data() + rows_[static_cast<unsigned char>(other[j])] * words_;
+    std::uint64_t came_more = 1;  // along the upper edge of the table, distances grow
+    std::uint64_t came_less = 0;
+    for (std::size_t w = 0; w < words_; ++w) {
+      const auto [more, less] = column[w];
+      const std::uint64_t same = places[w] | came_less;
+      const std::uint64_t diagonal = (((same & more) + more) ^ more) | same;
+      std::uint64_t across_more = less | ~(diagonal | more);
+      std::uint64_t across_less = more & diagonal;
+      const std::size_t last = w + 1 < words_ ? 63 : (line_.size() - 1) % 64;
+      const std::uint64_t goes_more = across_more >> last & 1;
+      const std::uint64_t goes_less = across_less >> last & 1;
+      across_more = across_more << 1 | came_more;
+      across_less = across_less << 1 | came_less;
+      const std::uint64_t changed = places[w] | less;
+      column[w] = {across_less | ~(changed | across_more), across_more & changed};
+      came_more = goes_more;
+      came_less = goes_less;
+    }
+    distance += came_more;
+    distance -= came_less;
+    const std::size_t left = other.size() - j - 1;  // columns, each of which takes away one at most
+    if (distance > distance_max + left) return beyond;
+  }
+  return std::min(distance, beyond);
 }
 
 std::string plain_typography(std::string_view line) {

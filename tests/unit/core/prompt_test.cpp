@@ -76,11 +76,12 @@ TEST_CASE("a mode that does not say when to use it is known by its role's first 
   CHECK(has(prompt, "- B (\"b\"): You read\n"));
 }
 
-TEST_CASE("a mode offers its tools in the order given") {
+TEST_CASE("a mode offers its tools in the order given, but for those that are not offered to models") {
   const std::vector<ToolSpec> tools{{"a", "", "{}", ToolGroup::command, false},
                                     {"b", "", "{}", ToolGroup::read, true},
                                     {"c", "", "{}", ToolGroup::custom, false},
-                                    {"d", "", "{}", ToolGroup::edit, false}};
+                                    {"d", "", "{}", ToolGroup::edit, false},
+                                    {"e", "", "{}", ToolGroup::edit, false, nullptr, false}};  // not offered
   const auto names = [&](const char* mode) {
     std::string out;
     for (const ToolSpec& tool : tools_of_mode(*find_mode(builtin_modes(), mode), tools)) out += tool.name;

@@ -173,6 +173,18 @@ TEST_CASE("indentation that differs alike is forgiven, and the replacement gets 
   CHECK(holds(applied(" a\n b\n", block("  a\n   b", "c\n  b") + block("    a\n b", "c")), "Block 2"));
 }
 
+TEST_CASE("blanks between words are forgiven") {
+  CHECK(applied("int   x  = 1;\t// one\nint y = 2;\n", block("int x = 1; // one\nint y =  2;", "int x = 1; // one\nint z = 3;")) ==
+        "int   x  = 1;\t// one\nint z = 3;\n");
+  CHECK(holds(applied("f( a )\n", block("f(a)", "x")), "failed"));  // none is not some
+}
+
+TEST_CASE("text that differs in white space alone is not the same, and an ambiguous match is never taken silently") {
+  CHECK(applied("  x\nx\n    x\n", block("x", "y")) == "  x\ny\n    x\n");
+  CHECK(holds(applied("  x\n    x\n", block("x", "y")), "2 times, at lines 1, 2"));
+  CHECK(holds(applied("x = 1\na\nx = 1\n", block("x = 1", "y")), "2 times, at lines 1, 3"));
+}
+
 TEST_CASE("similar text is taken when nothing else comes close") {
   const std::string text = "int total = compute(first, second);\nreturn total;\n";
   CHECK(applied(text, block("int total = compute(first,second);", "int total = 1;")) ==
@@ -215,6 +227,22 @@ TEST_CASE("of blocks that overlap the later one fails") {
   CHECK(result->text == "a\nx\n");
   CHECK(holds(result->report, "Block 2 of 2 (line 8 of the diff) failed: lines 1-2 overlap those of block 1"));
   CHECK(holds(applied("a\nb\n", block("a\nb", "x") + block("", "y", 2)), "overlap"));
+}
+
+TEST_CASE("similar text is found among 50,000 lines that are all much alike") {
+  const auto line = [](int i) {
+    return fmt::format("    results[{}] = convert(inputs[{}], options.at(\"step\"), {});", i, i * 7919 % 50'000, i * 7907 % 99'991);
+  };
+  std::string text;
+  for (int i = 0; i < 50'000; ++i) text += line(i) + "\n";
+  std::string search;
+  for (int i = 30'000; i < 30'012; ++i) search += line(i) + "\n";
+  search.pop_back();
+  for (std::size_t at = 0; (at = search.find("options", at + 100)) != std::string::npos;) search.erase(at, 1);
+  const auto result = apply_diff_blocks(text, block(search, "x"));
+  REQUIRE(result);
+  CHECK_MESSAGE(result->applied == 1, result->report);
+  CHECK(holds(result->notes, "Block 1 matched lines 30001-30012 at 99 % similarity"));
 }
 
 TEST_CASE("a text of near-identical lines costs bounded time") {

@@ -49,6 +49,15 @@ TEST_CASE("apply_diff leaves the file alone when nothing applies") {
   CHECK(world.bytes("a.txt") == "a\nb\n");
 }
 
+TEST_CASE("when every block fails, every one is reported, not only the last") {
+  ToolWorld world;
+  world.file("a.txt", "a\nb\n");
+  const auto outcome = world.run("apply_diff", arguments_of({{"path", "a.txt"}, {"diff", block("x", "1") + block("y", "2")}}));
+  CHECK_FALSE(outcome.ok);
+  CHECK(holds(outcome.text, "Block 1 of 2 (line 1 of the diff) failed"));
+  CHECK(holds(outcome.text, "Block 2 of 2 (line 6 of the diff) failed"));
+}
+
 TEST_CASE("apply_diff needs a file") {
   ToolWorld world;
   world.file("dir/x", "x");
