@@ -22,11 +22,11 @@ TEST_CASE("the tools come in the order models know, each with a schema that is J
     for (const std::string_view required : simdjson::dom::array(schema["required"])) {
       CHECK(schema["properties"][required].error() == simdjson::SUCCESS);
     }
-    CHECK(spec.read_only == (spec.group == ToolGroup::read));
+    CHECK(spec.read_only == (spec.group == ToolGroup::read || spec.group == ToolGroup::always));
     CHECK_FALSE(spec.description.empty());
   }
   CHECK(names == std::vector<std::string>{"read_file", "write_to_file", "apply_diff", "list_files", "search_files",
-                                          "execute_command"});
+                                          "execute_command", "run_slash_command", "skill"});
 }
 
 namespace {
