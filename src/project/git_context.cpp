@@ -2,8 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <git2.h>
-#include <git2/sys/repository.h>
+#include <git2/diff.h>
+#include <git2/global.h>
+#include <git2/patch.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,46 +17,32 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "base/text.hpp"
-#include "project/git_folder.hpp"
+#include "project/git_files.hpp"
 #include "project/loading.hpp"
 #include "workspace/walk.hpp"
 
 namespace joey {
 namespace {
 
-constexpr std::size_t deltas_max = 20'000;                // of one difference
-constexpr std::size_t patches_max = 300;                  // of them shown with their text
-constexpr std::size_t compared_bytes_max = 1U << 20;      // of a file whose difference is shown
-constexpr std::uint64_t hashed_file_max = 16U << 20;      // of a file that is read to see whether it has changed
-constexpr std::uint64_t hashed_bytes_max = 256U << 20;    // of all of them
-constexpr std::size_t line_bytes_max = 300;               // of a line shown
-constexpr std::size_t text_bytes_max = 100'000;           // of all lines shown
-constexpr std::size_t message_lines_max = 100;            // of a commit's message
+constexpr std::size_t changes_max = 20'000;             // files that differ
+constexpr std::size_t trees_read_max = 50'000;          // for one comparison
+constexpr std::size_t tree_bytes_max = 32U << 20;
+constexpr std::size_t tree_depth_max = 256;
+constexpr std::size_t commit_bytes_max = 1U << 20;
+constexpr std::size_t patches_max = 300;                // files whose difference is looked into
+constexpr std::size_t compared_bytes_max = 1U << 20;    // of a file whose difference is looked into
+constexpr std::uint64_t hashed_file_max = 16U << 20;    // of a file that is read to see whether it has changed
+constexpr std::uint64_t hashed_bytes_max = 256U << 20;  // of all of them
+constexpr std::size_t line_bytes_max = 300;             // of a line shown
+constexpr std::size_t text_bytes_max = 100'000;         // of all lines shown
+constexpr std::size_t message_lines_max = 100;          // of a commit's message
 constexpr std::chrono::seconds untracked_time_max{10};
 constexpr std::size_t untracked_entries_max = 500'000;
 
-template <class T, void (*free)(T*)>
-struct Free {
-  void operator()(T* object) const { free(object); }
-};
-template <class T, void (*free)(T*)>
-using Handle = std::unique_ptr<T, Free<T, free>>;
-
-using RepositoryHandle = Handle<git_repository, git_repository_free>;
-using Tree = Handle<git_tree, git_tree_free>;
-using Index = Handle<git_index, git_index_free>;
-using Odb = Handle<git_odb, git_odb_free>;
-using Blob = Handle<git_blob, git_blob_free>;
-using Commit = Handle<git_commit, git_commit_free>;
-using Diff = Handle<git_diff, git_diff_free>;
-using Patch = Handle<git_patch, git_patch_free>;
-using Reference = Handle<git_reference, git_reference_free>;
-using Config = Handle<git_config, git_config_free>;
-using TreeEntry = Handle<git_tree_entry, git_tree_entry_free>;
-
-// libgit2 counts who uses it.
+// libgit2 makes the names of objects and the differences of texts; it sees no file. It counts who uses it.
 class Library {
  public:
   Library() { git_libgit2_init(); }
@@ -64,13 +51,9 @@ class Library {
   Library& operator=(const Library&) = delete;
 };
 
-Error git_failure(int code, std::string_view what) {
-  const git_error* last = git_error_last();
-  return {code == GIT_ENOTFOUND ? ErrorCode::not_found : ErrorCode::corrupt,
-          fmt::format("git: {}: {}", what, one_line(last != nullptr ? last->message : "unknown error", line_bytes_max))};
-}
+Error was_cancelled() { return {ErrorCode::cancelled, "git: the look at it was cancelled"}; }
 
-Error was_cancelled() { return {ErrorCode::cancelled, "git was cancelled"}; }
+std::string shown_name(std::string_view text) { return one_line(text, line_bytes_max); }
 
 // Lines within their limits.
 class Lines {
@@ -106,36 +89,181 @@ class Lines {
   bool full_{false};
 };
 
-// The state of a tracked file in the worktree, next to the index.
+// --- Trees ---
+
+// A file as a tree or the index has it.
+struct Version {
+  std::uint32_t mode{0};
+  GitId id{};
+  bool operator==(const Version&) const = default;
+};
+
+struct FileChange {
+  std::string path;
+  std::optional<Version> before;
+  std::optional<Version> after;
+};
+
+bool is_tree(std::uint32_t mode) { return (mode & S_IFMT) == S_IFDIR; }
+
+// Finds the files in which two trees, or a tree and an index, differ. Trees that are the same are not read.
+class Comparison {
+ public:
+  Comparison(GitObjects& objects, const CancelToken& cancel) : objects_(objects), cancel_(cancel) {}
+
+  // Null is empty.
+  [[nodiscard]] Status trees(const GitId* before, const GitId* after) { return compare_trees(before, after, "", 0); }
+  [[nodiscard]] Status with_index(const GitId* tree, const GitIndex& index) {
+    index_ = &index;
+    return compare_index(tree, "", 0, index.entries.size(), 0);
+  }
+
+  // By path.
+  [[nodiscard]] std::vector<FileChange> take() {
+    std::sort(changes_.begin(), changes_.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+    return std::move(changes_);
+  }
+
+ private:
+  using Entries = std::map<std::string, GitTreeEntry>;
+
+  [[nodiscard]] Result<Entries> read(const GitId* tree) {
+    Entries entries;
+    if (tree == nullptr) return entries;
+    if (cancel_.cancelled()) return tl::unexpected(was_cancelled());
+    if (++trees_read_ > trees_read_max) return failure(ErrorCode::limit, "git: too many directories differ");
+    Result<std::string> bytes = objects_.read(*tree, GitKind::tree, tree_bytes_max);
+    if (!bytes) return tl::unexpected(std::move(bytes.error()));
+    Result<std::vector<GitTreeEntry>> parsed = parse_git_tree(*bytes);
+    if (!parsed) return tl::unexpected(std::move(parsed.error()));
+    for (GitTreeEntry& entry : *parsed) entries.emplace(entry.name, std::move(entry));
+    return entries;
+  }
+
+  [[nodiscard]] Status add(std::string path, const GitTreeEntry* before, const GitTreeEntry* after) {
+    const auto version = [](const GitTreeEntry* entry) {
+      return entry == nullptr ? std::nullopt : std::optional(Version{entry->mode, entry->id});
+    };
+    changes_.push_back({std::move(path), version(before), version(after)});
+    if (changes_.size() <= changes_max) return {};
+    return failure(ErrorCode::limit, fmt::format("git: more than the {} files that are compared differ", changes_max));
+  }
+
+  // `prefix` is the directory's path with its '/'.
+  [[nodiscard]] Status compare_trees(const GitId* before, const GitId* after, const std::string& prefix, std::size_t depth) {
+    if (before != nullptr && after != nullptr && *before == *after) return {};
+    if (depth > tree_depth_max) return failure(ErrorCode::limit, "git: directories are nested too deep");
+    const Result<Entries> old_entries = read(before);
+    if (!old_entries) return tl::unexpected(old_entries.error());
+    const Result<Entries> new_entries = read(after);
+    if (!new_entries) return tl::unexpected(new_entries.error());
+    std::set<std::string> names;
+    for (const auto& [name, entry] : *old_entries) names.insert(name);
+    for (const auto& [name, entry] : *new_entries) names.insert(name);
+    for (const std::string& name : names) {
+      const auto find = [&](const Entries& entries) {
+        const auto found = entries.find(name);
+        return found == entries.end() ? nullptr : &found->second;
+      };
+      const GitTreeEntry* old_entry = find(*old_entries);
+      const GitTreeEntry* new_entry = find(*new_entries);
+      if (old_entry && new_entry && old_entry->id == new_entry->id && old_entry->mode == new_entry->mode) continue;
+      const GitTreeEntry* old_tree = old_entry && is_tree(old_entry->mode) ? std::exchange(old_entry, nullptr) : nullptr;
+      const GitTreeEntry* new_tree = new_entry && is_tree(new_entry->mode) ? std::exchange(new_entry, nullptr) : nullptr;
+      if (old_entry || new_entry) {
+        if (Status added = add(prefix + name, old_entry, new_entry); !added) return added;
+      }
+      if (!old_tree && !new_tree) continue;
+      if (Status compared = compare_trees(old_tree ? &old_tree->id : nullptr, new_tree ? &new_tree->id : nullptr,
+                                          prefix + name + '/', depth + 1);
+          !compared) {
+        return compared;
+      }
+    }
+    return {};
+  }
+
+  // The entries of the index from `begin` to `end` are those beneath `prefix`.
+  [[nodiscard]] Status compare_index(const GitId* tree, const std::string& prefix, std::size_t begin, std::size_t end,
+                                     std::size_t depth) {
+    const auto cached = index_->trees.find(prefix.empty() ? prefix : prefix.substr(0, prefix.size() - 1));
+    if (tree != nullptr && cached != index_->trees.end() && cached->second == *tree) return {};
+    if (begin == end) return compare_trees(tree, nullptr, prefix, depth);
+    if (depth > tree_depth_max) return failure(ErrorCode::limit, "git: directories are nested too deep");
+    Result<Entries> entries = read(tree);
+    if (!entries) return tl::unexpected(entries.error());
+    for (std::size_t i = begin; i < end;) {
+      const GitIndexEntry& entry = index_->entries[i];
+      const std::string_view rest = std::string_view(entry.path).substr(prefix.size());
+      const std::size_t slash = rest.find('/');
+      const auto found = entries->find(std::string(rest.substr(0, slash)));
+      const bool known = found != entries->end();
+      if (slash == std::string_view::npos) {
+        ++i;
+        const GitTreeEntry now{entry.path, entry.mode, entry.id};
+        const bool same_kind = known && !is_tree(found->second.mode);
+        const bool same = same_kind && found->second.mode == entry.mode && found->second.id == entry.id;
+        if (!same && entry.stage == 0) {
+          if (Status added = add(entry.path, same_kind ? &found->second : nullptr, &now); !added) return added;
+        }
+        if (same_kind) entries->erase(found);
+        continue;
+      }
+      const std::string directory = prefix + std::string(rest.substr(0, slash + 1));
+      std::size_t next = i + 1;
+      while (next < end && index_->entries[next].path.starts_with(directory)) ++next;
+      const bool was_tree = known && is_tree(found->second.mode);
+      if (Status compared = compare_index(was_tree ? &found->second.id : nullptr, directory, i, next, depth + 1); !compared) {
+        return compared;
+      }
+      if (was_tree) entries->erase(found);
+      i = next;
+    }
+    for (const auto& [name, entry] : *entries) {
+      Status left = is_tree(entry.mode) ? compare_trees(&entry.id, nullptr, prefix + name + '/', depth + 1)
+                                        : add(prefix + name, &entry, nullptr);
+      if (!left) return left;
+    }
+    return {};
+  }
+
+  GitObjects& objects_;
+  const CancelToken& cancel_;
+  const GitIndex* index_{nullptr};
+  std::vector<FileChange> changes_;
+  std::size_t trees_read_{0};
+};
+
+// --- The worktree ---
+
+// The files of the worktree beside what the index says of them.
 class Worktree {
  public:
   Worktree(const Root& root, std::int64_t index_modified_ns) : root_(root), index_modified_ns_(index_modified_ns) {}
 
   // ' ', 'M' modified, 'T' of another type, 'D' deleted.
-  char state(const git_index_entry& entry) {
+  char state(const GitIndexEntry& entry) {
     struct stat status = {};
-    const std::string_view path = entry.path;
-    if (!enter(path) || ::fstatat(directory_.get(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return 'D';
+    if (!look(entry.path, status) || S_ISDIR(status.st_mode)) return 'D';
     const bool link = (entry.mode & S_IFMT) == S_IFLNK;
-    if (S_ISDIR(status.st_mode)) return 'D';
     if (link ? !S_ISLNK(status.st_mode) : !S_ISREG(status.st_mode)) return 'T';
     if (!link && (status.st_mode & S_IXUSR) != (entry.mode & S_IXUSR)) return 'M';
     if (is_as_in_index(entry, status)) return ' ';
-    if (entry.file_size != 0 && static_cast<std::uint32_t>(status.st_size) != entry.file_size) return 'M';
-    return has_content_of(entry, status, link) ? ' ' : 'M';
+    if (entry.size != 0 && static_cast<std::uint32_t>(status.st_size) != entry.size) return 'M';
+    return has_content_of(entry, status) ? ' ' : 'M';
   }
 
   // What a tracked path holds: a file's bytes or a symlink's text. Nothing when it is gone, or `too_large`.
-  std::optional<std::string> content(std::string_view path, std::uint64_t size_max, bool& too_large) {
+  std::optional<std::string> content(const std::string& path, std::size_t size_max, bool& too_large) {
     struct stat status = {};
-    if (!enter(path) || ::fstatat(directory_.get(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
+    if (!look(path, status)) return std::nullopt;
     if (S_ISLNK(status.st_mode)) {
       char buffer[PATH_MAX];
       const ssize_t size = ::readlinkat(directory_.get(), name_.c_str(), buffer, sizeof buffer);
       return size < 0 ? std::nullopt : std::optional(std::string(buffer, static_cast<std::size_t>(size)));
     }
     if (!S_ISREG(status.st_mode)) return std::nullopt;
-    Result<std::string> bytes = read_at(root_, std::string(path), size_max);
+    Result<std::string> bytes = read_at(root_, path, size_max);
     if (bytes) return *std::move(bytes);
     too_large = too_large || bytes.error().code == ErrorCode::limit;
     return std::nullopt;
@@ -144,8 +272,8 @@ class Worktree {
   [[nodiscard]] bool gave_up() const { return gave_up_; }
 
  private:
-  // Opens the directory of `path`, never through a symlink; entries of an index come directory by directory.
-  bool enter(std::string_view path) {
+  // Never through a symlink. The directory stays open: the entries of an index come directory by directory.
+  bool look(std::string_view path, struct stat& status) {
     const std::size_t slash = path.rfind('/');
     const std::string directory(slash == std::string_view::npos ? "." : path.substr(0, slash));
     name_ = path.substr(slash == std::string_view::npos ? 0 : slash + 1);
@@ -153,31 +281,28 @@ class Worktree {
       path_ = directory;
       directory_ = root_.open_at(directory, O_PATH | O_DIRECTORY, Root::Links::refuse);
     }
-    return static_cast<bool>(directory_);
+    return directory_ && ::fstatat(directory_.get(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
   }
 
   // Whether a look suffices: as git, it trusts size and time unless the file may have changed in the same instant.
-  [[nodiscard]] bool is_as_in_index(const git_index_entry& entry, const struct stat& status) const {
-    const bool same_nanoseconds =
-        entry.mtime.nanoseconds == 0 || entry.mtime.nanoseconds == static_cast<std::uint32_t>(status.st_mtim.tv_nsec);
+  [[nodiscard]] bool is_as_in_index(const GitIndexEntry& entry, const struct stat& status) const {
     const std::int64_t modified_ns = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
-    return entry.file_size == static_cast<std::uint32_t>(status.st_size) && same_nanoseconds &&
-           static_cast<std::uint32_t>(entry.mtime.seconds) == static_cast<std::uint32_t>(status.st_mtim.tv_sec) &&
+    return entry.size == static_cast<std::uint32_t>(status.st_size) &&
+           entry.modified_s == static_cast<std::uint32_t>(status.st_mtim.tv_sec) &&
+           (entry.modified_ns == 0 || entry.modified_ns == static_cast<std::uint32_t>(status.st_mtim.tv_nsec)) &&
            modified_ns < index_modified_ns_;
   }
 
-  bool has_content_of(const git_index_entry& entry, const struct stat& status, bool link) {
-    if (!link && static_cast<std::uint64_t>(status.st_size) > hashed_file_max) return false;
+  bool has_content_of(const GitIndexEntry& entry, const struct stat& status) {
+    if (static_cast<std::uint64_t>(status.st_size) > hashed_file_max) return false;
     if (hashed_ > hashed_bytes_max) {
       gave_up_ = true;
       return true;
     }
     bool too_large = false;
     const std::optional<std::string> bytes = content(entry.path, hashed_file_max, too_large);
-    if (!bytes) return false;
-    hashed_ += bytes->size();
-    git_oid id;
-    return git_odb_hash(&id, bytes->data(), bytes->size(), GIT_OBJECT_BLOB) == 0 && git_oid_equal(&id, &entry.id) != 0;
+    hashed_ += bytes ? bytes->size() : 0;
+    return bytes && id_of(GitKind::blob, *bytes) == entry.id;
   }
 
   const Root& root_;
@@ -189,218 +314,144 @@ class Worktree {
   bool gave_up_{false};
 };
 
+// --- The repository ---
+
+// A tracked file that differs, between the last commit and the index, and between that and the worktree.
 struct Change {
   char staged{' '};
   char unstaged{' '};
+  std::optional<Version> committed;
 };
 using Changes = std::map<std::string, Change>;  // by path
 
-char letter_of(git_delta_t status) {
-  switch (status) {
-    case GIT_DELTA_ADDED: return 'A';
-    case GIT_DELTA_DELETED: return 'D';
-    case GIT_DELTA_TYPECHANGE: return 'T';
-    default: return 'M';
-  }
+char letter_of(const std::optional<Version>& before, const std::optional<Version>& after) {
+  if (!before) return 'A';
+  if (!after) return 'D';
+  return (before->mode & S_IFMT) == (after->mode & S_IFMT) ? 'M' : 'T';
 }
 
-// Where tracked and untracked files of the index meet the worktree, for one call.
 class Repository {
  public:
-  static Result<Repository> open(const Workspace& workspace, const CancelToken& cancel);
+  static Result<Repository> open(const Workspace& workspace, const CancelToken& cancel) {
+    Result<GitFolder> folder = find_git_folder(workspace);
+    if (!folder) return tl::unexpected(folder.error());
+    Result<std::shared_ptr<const Root>> root = root_of(workspace);
+    if (!root) return tl::unexpected(root.error());
+    Result<Lock> lock = Lock::read(**root);
+    if (!lock) return tl::unexpected(lock.error());
+    return Repository(workspace, cancel, *std::move(folder), *std::move(root), *std::move(lock));
+  }
 
+  [[nodiscard]] GitObjects& objects() { return objects_; }
   [[nodiscard]] bool is_locked(std::string_view path) const { return lock_.forbids(path, false); }
-  [[nodiscard]] std::string branch() const;
-  [[nodiscard]] Result<Commit> find_commit(std::string_view hash) const;
-  [[nodiscard]] Result<Tree> head_tree() const;  // null before the first commit
-  [[nodiscard]] static Result<Tree> tree_of(const git_commit& commit);
+  [[nodiscard]] const CancelToken& cancel() const { return cancel_; }
 
-  // Of two trees; or of a tree and the index, without `to`. A null tree is empty.
-  [[nodiscard]] Result<Diff> diff(git_tree* from, git_tree* to, git_index* index) const;
+  [[nodiscard]] Result<GitCommit> read_commit(const GitId& id) {
+    const Result<std::string> bytes = objects_.read(id, GitKind::commit, commit_bytes_max);
+    if (!bytes) return tl::unexpected(bytes.error());
+    return parse_git_commit(*bytes);
+  }
 
-  // Tracked files that differ. `gave_up` becomes true when there are more, or some were too large to be looked into.
-  [[nodiscard]] Result<Changes> changes(bool& gave_up) const;
+  // Reads HEAD and the index. `gave_up` becomes true when there may be more changes than are found.
+  [[nodiscard]] Status look(bool& gave_up);
+  [[nodiscard]] const Changes& changes() const { return changes_; }
+  [[nodiscard]] std::string branch() const {
+    if (head_.branch.empty()) return fmt::format("{} (detached)", hex_of(*head_.id).substr(0, 7));
+    return shown_name(head_.branch) + (head_.id ? "" : " (no commits yet)");
+  }
   // Files that are neither tracked nor ignored, and directories of nothing else, with a '/'.
   [[nodiscard]] Result<std::set<std::string>> untracked(std::size_t count_max, bool& gave_up) const;
 
-  // Adds the difference of a file between `tree`, which may be null, and the worktree.
-  void add_difference(Lines& lines, git_tree* tree, const std::string& path) const;
+  // A file of the last commit, and as it is in the worktree.
+  [[nodiscard]] Result<std::string> committed(const Version& version) {
+    return objects_.read(version.id, GitKind::blob, compared_bytes_max);
+  }
+  [[nodiscard]] Worktree worktree() const { return {*root_, index_.modified_ns}; }
 
  private:
-  Repository(const Workspace& workspace, const CancelToken& cancel) : workspace_(&workspace), cancel_(cancel) {}
-  [[nodiscard]] Result<Index> index() const;
-  [[nodiscard]] std::string shown_above(git_index* index, const std::string& path) const;
+  Repository(const Workspace& workspace, CancelToken cancel, GitFolder folder, std::shared_ptr<const Root> root, Lock lock)
+      : workspace_(&workspace), cancel_(std::move(cancel)), folder_(std::move(folder)), root_(std::move(root)),
+        lock_(std::move(lock)), objects_(folder_.common) {}
+  [[nodiscard]] bool is_tracked(const std::string& path) const;
+  [[nodiscard]] std::string shown_above(const std::string& path) const;
 
-  std::unique_ptr<Library> library_{std::make_unique<Library>()};  // let go of last
+  std::unique_ptr<Library> library_{std::make_unique<Library>()};
   const Workspace* workspace_;
   CancelToken cancel_;
+  GitFolder folder_;
   std::shared_ptr<const Root> root_;
   Lock lock_;
-  std::int64_t index_modified_ns_{0};
-  RepositoryHandle repository_;
+  GitObjects objects_;
+  GitHead head_;
+  GitIndex index_;
+  Changes changes_;
 };
 
-Result<Repository> Repository::open(const Workspace& workspace, const CancelToken& cancel) {
-  Repository repository(workspace, cancel);
-  const Result<GitFolder> folder = find_git_folder(workspace);
-  if (!folder) return tl::unexpected(folder.error());
-  Result<std::shared_ptr<const Root>> root = root_of(workspace);
-  if (!root) return tl::unexpected(root.error());
-  repository.root_ = std::move(*root);
-  Result<Lock> lock = Lock::read(*repository.root_);
-  if (!lock) return tl::unexpected(lock.error());
-  repository.lock_ = std::move(*lock);
-  struct stat status = {};
-  if (::stat(join_path(folder->directory, "index").c_str(), &status) == 0) {
-    repository.index_modified_ns_ = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
-  }
-  // As a bare one: then libgit2 looks neither at the worktree nor at who owns the repository. Without a configuration, so
-  // that none can name files.
-  git_repository* opened = nullptr;
-  int code = git_repository_open_bare(&opened, folder->directory.c_str());
-  if (code != 0) return tl::unexpected(git_failure(code, "the repository cannot be opened"));
-  repository.repository_.reset(opened);
-  git_config* made = nullptr;
-  code = git_config_new(&made);
-  const Config config(made);
-  if (code == 0) code = git_repository_set_config(opened, made);
-  if (code != 0) return tl::unexpected(git_failure(code, "its configuration cannot be replaced"));
-  return repository;
-}
-
-std::string Repository::branch() const {
-  git_reference* opened = nullptr;
-  if (git_reference_lookup(&opened, repository_.get(), "HEAD") != 0) return "HEAD (unreadable)";
-  const Reference head(opened);
-  if (git_reference_type(opened) == GIT_REFERENCE_DIRECT) {
-    char hash[8];
-    return fmt::format("{} (detached)", git_oid_tostr(hash, sizeof hash, git_reference_target(opened)));
-  }
-  std::string_view name = git_reference_symbolic_target(opened);
-  constexpr std::string_view prefix = "refs/heads/";
-  if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
-  git_oid id;
-  const bool born = git_reference_name_to_id(&id, repository_.get(), "HEAD") == 0;
-  return fmt::format("{}{}", one_line(name, line_bytes_max), born ? "" : " (no commits yet)");
-}
-
-Result<Commit> Repository::find_commit(std::string_view hash) const {
-  git_oid id;
-  git_commit* commit = nullptr;
-  int code = hash.size() > GIT_OID_HEXSZ ? GIT_ERROR : git_oid_fromstrn(&id, hash.data(), hash.size());
-  if (code == 0) code = git_commit_lookup_prefix(&commit, repository_.get(), &id, hash.size());
-  if (code == 0) return Commit(commit);
-  const std::string name(utf8_prefix(hash, GIT_OID_HEXSZ));
-  if (code == GIT_ENOTFOUND) return failure(ErrorCode::not_found, fmt::format("git: there is no commit {}", name));
-  if (code == GIT_EAMBIGUOUS) {
-    return failure(ErrorCode::invalid_argument, fmt::format("git: several objects begin with {}: give more digits", name));
-  }
-  return failure(ErrorCode::invalid_argument, fmt::format("git: {} is not a commit that can be read", name));
-}
-
-Result<Tree> Repository::head_tree() const {
-  git_oid id;
-  int code = git_reference_name_to_id(&id, repository_.get(), "HEAD");
-  if (code == GIT_ENOTFOUND) return Tree();
-  git_commit* commit = nullptr;
-  if (code == 0) code = git_commit_lookup(&commit, repository_.get(), &id);
-  if (code != 0) return tl::unexpected(git_failure(code, "HEAD cannot be read"));
-  const Commit held(commit);
-  return tree_of(*commit);
-}
-
-Result<Tree> Repository::tree_of(const git_commit& commit) {
-  git_tree* tree = nullptr;
-  if (const int code = git_commit_tree(&tree, &commit); code != 0) {
-    return tl::unexpected(git_failure(code, "a commit's tree cannot be read"));
-  }
-  return Tree(tree);
-}
-
-Result<Index> Repository::index() const {
-  git_index* index = nullptr;
-  if (const int code = git_repository_index(&index, repository_.get()); code != 0) {
-    return tl::unexpected(git_failure(code, "the index cannot be read"));
-  }
-  return Index(index);
-}
-
-Result<Diff> Repository::diff(git_tree* from, git_tree* to, git_index* index) const {
-  git_diff_options options = GIT_DIFF_OPTIONS_INIT;
-  options.max_size = compared_bytes_max;
-  options.payload = const_cast<CancelToken*>(&cancel_);
-  options.notify_cb = [](const git_diff* so_far, const git_diff_delta*, const char*, void* cancel) {
-    const bool stop = static_cast<const CancelToken*>(cancel)->cancelled() || git_diff_num_deltas(so_far) >= deltas_max;
-    return stop ? static_cast<int>(GIT_EUSER) : 0;
-  };
-  git_diff* made = nullptr;
-  const int code = index != nullptr ? git_diff_tree_to_index(&made, repository_.get(), from, index, &options)
-                                    : git_diff_tree_to_tree(&made, repository_.get(), from, to, &options);
-  if (code == GIT_EUSER && cancel_.cancelled()) return tl::unexpected(was_cancelled());
-  if (code == GIT_EUSER) {
-    return failure(ErrorCode::limit, fmt::format("git: more than the {} files that are compared differ", deltas_max));
-  }
-  if (code != 0) return tl::unexpected(git_failure(code, "files cannot be compared"));
-  return Diff(made);
-}
-
-Result<Changes> Repository::changes(bool& gave_up) const {
-  const Result<Index> opened = index();
-  if (!opened) return tl::unexpected(opened.error());
-  const Result<Tree> head = head_tree();
+Status Repository::look(bool& gave_up) {
+  Result<GitHead> head = read_git_head(folder_);
   if (!head) return tl::unexpected(head.error());
-  const Result<Diff> staged = diff(head->get(), nullptr, opened->get());
-  if (!staged) return tl::unexpected(staged.error());
+  head_ = *std::move(head);
+  Result<GitIndex> index = read_git_index(folder_);
+  if (!index) return tl::unexpected(index.error());
+  index_ = *std::move(index);
 
-  Changes changes;
-  for (std::size_t i = 0; i < git_diff_num_deltas(staged->get()); ++i) {
-    const git_diff_delta& delta = *git_diff_get_delta(staged->get(), i);
-    const char* path = delta.new_file.path != nullptr ? delta.new_file.path : delta.old_file.path;
-    if (!is_locked(path)) changes[path].staged = letter_of(delta.status);
+  std::optional<GitId> tree;
+  if (head_.id) {
+    const Result<GitCommit> commit = read_commit(*head_.id);
+    if (!commit) return tl::unexpected(commit.error());
+    tree = commit->tree;
   }
-  Worktree worktree(*root_, index_modified_ns_);
-  const std::size_t count = git_index_entrycount(opened->get());
-  for (std::size_t i = 0; i < count && changes.size() < deltas_max; ++i) {
+  Comparison staged(objects_, cancel_);
+  if (Status compared = staged.with_index(tree ? &*tree : nullptr, index_); !compared) return compared;
+  for (FileChange& change : staged.take()) {
+    if (is_locked(change.path)) continue;
+    changes_[change.path] = {letter_of(change.before, change.after), ' ', change.before};
+  }
+  Worktree files = worktree();
+  for (std::size_t i = 0; i < index_.entries.size() && changes_.size() < changes_max; ++i) {
     if (i % 256 == 0 && cancel_.cancelled()) return tl::unexpected(was_cancelled());
-    const git_index_entry& entry = *git_index_get_byindex(opened->get(), i);
-    const bool submodule = (entry.mode & S_IFMT) == GIT_FILEMODE_COMMIT;
-    const bool not_looked_at =
-        (entry.flags & GIT_INDEX_ENTRY_VALID) != 0 || (entry.flags_extended & GIT_INDEX_ENTRY_SKIP_WORKTREE) != 0;
-    if (submodule || not_looked_at || is_locked(entry.path)) continue;
-    if (git_index_entry_is_conflict(&entry) != 0) {
-      changes[entry.path] = {'U', 'U'};
-    } else if (const char state = worktree.state(entry); state != ' ') {
-      changes[entry.path].unstaged = state;
+    const GitIndexEntry& entry = index_.entries[i];
+    if ((entry.mode & S_IFMT) == git_submodule_mode || entry.assumed || is_locked(entry.path)) continue;
+    if (entry.stage != 0) {
+      changes_[entry.path] = {'U', 'U', {}};
+    } else if (const char state = files.state(entry); state != ' ') {
+      const auto [change, is_new] = changes_.try_emplace(entry.path);
+      change->second.unstaged = state;
+      if (is_new) change->second.committed = Version{entry.mode, entry.id};
     }
   }
-  gave_up = gave_up || worktree.gave_up() || changes.size() >= deltas_max;
-  return changes;
+  gave_up = gave_up || files.gave_up() || changes_.size() >= changes_max;
+  return {};
+}
+
+bool Repository::is_tracked(const std::string& path) const {
+  const auto found = std::lower_bound(index_.entries.begin(), index_.entries.end(), path,
+                                      [](const GitIndexEntry& entry, const std::string& key) { return entry.path < key; });
+  return found != index_.entries.end() && found->path == path;
 }
 
 // What stands for an untracked file: the topmost directory above it that holds nothing tracked, or it itself. Empty when
 // it is a submodule's.
-std::string Repository::shown_above(git_index* index, const std::string& path) const {
-  std::size_t position = 0;
+std::string Repository::shown_above(const std::string& path) const {
   for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
-    if (git_index_find(&position, index, path.substr(0, slash).c_str()) == 0) return {};
+    if (is_tracked(path.substr(0, slash))) return {};
     std::string directory = path.substr(0, slash + 1);
-    if (git_index_find_prefix(&position, index, directory.c_str()) != 0) return directory;
+    const auto next = std::lower_bound(index_.entries.begin(), index_.entries.end(), directory,
+                                       [](const GitIndexEntry& entry, const std::string& key) { return entry.path < key; });
+    if (next == index_.entries.end() || !next->path.starts_with(directory)) return directory;
   }
   return path;
 }
 
 Result<std::set<std::string>> Repository::untracked(std::size_t count_max, bool& gave_up) const {
-  const Result<Index> opened = index();
-  if (!opened) return tl::unexpected(opened.error());
   WalkOptions options;
   options.well_known = false;
   options.entries_max = untracked_entries_max;
   options.time_max = untracked_time_max;
   std::set<std::string> found;
   const Result<WalkEnd> end = walk(*workspace_, ".", options, cancel_, [&](WalkEntry& entry) {
-    std::size_t position = 0;
-    if (entry.kind == FileKind::directory || git_index_find(&position, opened->get(), entry.path.c_str()) == 0) return true;
-    std::string shown = shown_above(opened->get(), entry.path);
+    if (entry.kind == FileKind::directory || entry.kind == FileKind::other || is_tracked(entry.path)) return true;
+    std::string shown = shown_above(entry.path);
     if (shown.empty() || found.contains(shown)) return true;
     if (found.size() == count_max) return false;
     found.insert(std::move(shown));
@@ -413,7 +464,27 @@ Result<std::set<std::string>> Repository::untracked(std::size_t count_max, bool&
 
 // --- Differences as text ---
 
-void add_patch(Lines& lines, git_patch& patch) {
+// What a difference of two contents comes to.
+struct Difference {
+  std::size_t added{0};
+  std::size_t removed{0};
+  bool binary{false};
+};
+
+// A side that is missing is null.
+Difference add_difference(Lines& lines, const std::string& path, const std::string* before, const std::string* after) {
+  Difference difference;
+  git_diff_options options = GIT_DIFF_OPTIONS_INIT;
+  git_patch* made = nullptr;
+  const auto data = [](const std::string* text) { return text != nullptr ? text->data() : nullptr; };
+  const auto size = [](const std::string* text) { return text != nullptr ? text->size() : 0; };
+  if (git_patch_from_buffers(&made, data(before), size(before), path.c_str(), data(after), size(after), path.c_str(),
+                             &options) != 0) {
+    return difference;
+  }
+  const std::unique_ptr<git_patch, void (*)(git_patch*)> patch(made, git_patch_free);
+  git_patch_line_stats(nullptr, &difference.added, &difference.removed, made);
+  difference.binary = (git_patch_get_delta(made)->flags & GIT_DIFF_FLAG_BINARY) != 0;
   const auto add = [](const git_diff_delta*, const git_diff_hunk*, const git_diff_line* line, void* into) {
     std::string text;
     if (line->origin == GIT_DIFF_LINE_CONTEXT || line->origin == GIT_DIFF_LINE_ADDITION ||
@@ -422,207 +493,202 @@ void add_patch(Lines& lines, git_patch& patch) {
     }
     text.append(line->content, std::min(line->content_len, 4 * line_bytes_max));
     for (const std::string_view each : split_lines(text)) {  // the head of a file is several
-      if (!static_cast<Lines*>(into)->add(each)) return static_cast<int>(GIT_EUSER);
+      if (!static_cast<Lines*>(into)->add(each)) return -1;
     }
     return 0;
   };
-  git_patch_print(&patch, add, &lines);  // fails only when `add` wants no more
+  if (!lines.full()) git_patch_print(made, add, &lines);  // fails only when `add` wants no more
+  return difference;
 }
 
-void Repository::add_difference(Lines& lines, git_tree* tree, const std::string& path) const {
-  Blob before;
-  bool too_large = false;
-  git_tree_entry* found = nullptr;
-  if (tree != nullptr && git_tree_entry_bypath(&found, tree, path.c_str()) == 0) {
-    const TreeEntry entry(found);
-    git_odb* opened = nullptr;
-    if (git_repository_odb(&opened, repository_.get()) != 0) return;
-    const Odb odb(opened);
-    std::size_t size = 0;
-    git_object_t type = GIT_OBJECT_INVALID;
-    if (git_odb_read_header(&size, &type, opened, git_tree_entry_id(found)) != 0 || type != GIT_OBJECT_BLOB) return;
-    git_blob* blob = nullptr;
-    too_large = size > compared_bytes_max;
-    if (!too_large && git_blob_lookup(&blob, repository_.get(), git_tree_entry_id(found)) != 0) return;
-    before.reset(blob);
-  }
-  Worktree worktree(*root_, index_modified_ns_);
-  const std::optional<std::string> after = worktree.content(path, compared_bytes_max, too_large);
-  if (too_large) {
-    lines.add(fmt::format("diff --git a/{0} b/{0}", one_line(path, line_bytes_max)));
-    lines.add("(too large to be shown)");
-    return;
-  }
-  if (!before && !after) return;
-  git_diff_options options = GIT_DIFF_OPTIONS_INIT;
-  options.max_size = compared_bytes_max;
-  git_patch* made = nullptr;
-  const int code = git_patch_from_blob_and_buffer(&made, before.get(), path.c_str(), after ? after->data() : nullptr,
-                                                  after ? after->size() : 0, path.c_str(), &options);
-  const Patch patch(made);
-  if (code == 0 && made != nullptr) add_patch(lines, *made);
-}
-
-std::string date_text(const git_time& time) {
-  const std::time_t local = static_cast<std::time_t>(time.time) + std::time_t{time.offset} * 60;
+std::string date_text(const GitCommit& commit) {
+  const std::time_t local = static_cast<std::time_t>(commit.seconds) + std::time_t{commit.offset_minutes} * 60;
   std::tm parts = {};
-  char text[40];
-  if (::gmtime_r(&local, &parts) == nullptr || std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
+  char text[64];
+  if (commit.seconds < 0 || commit.seconds > 1'000'000'000'000 || ::gmtime_r(&local, &parts) == nullptr ||
+      std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
     return "unknown";
   }
-  const int minutes = std::abs(time.offset);
-  return fmt::format("{}{}{:02}:{:02}", text, time.offset < 0 ? '-' : '+', minutes / 60, minutes % 60);
+  const int minutes = std::abs(commit.offset_minutes);
+  return fmt::format("{}{}{:02}:{:02}", text, commit.offset_minutes < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
-void add_head(Lines& lines, const git_commit& commit) {
-  char hash[GIT_OID_HEXSZ + 1];
-  lines.add(fmt::format("commit {}", git_oid_tostr(hash, sizeof hash, git_commit_id(&commit))));
-  if (const git_signature* author = git_commit_author(&commit); author != nullptr) {
-    lines.add(fmt::format("Author: {} <{}>", author->name, author->email));
-    lines.add(fmt::format("Date: {}", date_text(author->when)));
-  }
-  if (const unsigned parents = git_commit_parentcount(&commit); parents > 1) {
-    lines.add(fmt::format("Merges {} commits; this is what it changes in the first", parents));
+void add_head(Lines& lines, const GitId& id, const GitCommit& commit) {
+  lines.add(fmt::format("commit {}", hex_of(id)));
+  lines.add(fmt::format("Author: {}", shown_name(commit.author)));
+  lines.add(fmt::format("Date: {}", date_text(commit)));
+  if (commit.parents.size() > 1) {
+    lines.add(fmt::format("Merges {} commits; this is what it changes in the first", commit.parents.size()));
   }
   lines.add("");
-  const char* message = git_commit_message(&commit);
-  const std::vector<std::string_view> text = split_lines(message != nullptr ? message : "");
+  const std::vector<std::string_view> text = split_lines(commit.message);
   for (std::size_t i = 0; i < std::min(text.size(), message_lines_max); ++i) lines.add(fmt::format("    {}", text[i]));
   lines.add("");
 }
 
-// The files of a difference with their counts, and its text.
-struct Files {
+// Pairs files that are gone with those of the same content that are new: by path, the old name.
+std::map<std::string, std::string> find_renames(const std::vector<FileChange>& changes) {
+  std::map<GitId, std::string> gone;
+  for (const FileChange& change : changes) {
+    if (!change.after) gone.emplace(change.before->id, change.path);
+  }
+  std::map<std::string, std::string> renames;
+  for (const FileChange& change : changes) {
+    if (change.before || !change.after) continue;
+    const auto found = gone.find(change.after->id);
+    if (found == gone.end()) continue;
+    renames.emplace(change.path, found->second);
+    gone.erase(found);
+  }
+  return renames;
+}
+
+// The files of a commit with their counts, and what differs.
+struct CommitFiles {
   std::vector<std::string> counts;
   std::size_t closed{0};  // by .rooignore
   std::size_t more{0};    // not looked into
   Lines text;
 };
 
-Files files_of(const Repository& repository, git_diff* diff, std::size_t lines_max, const CancelToken& cancel) {
-  Files files{.counts = {}, .text = Lines(lines_max)};
-  for (std::size_t i = 0; i < git_diff_num_deltas(diff); ++i) {
-    const git_diff_delta& delta = *git_diff_get_delta(diff, i);
-    const std::string_view from = delta.old_file.path;
-    const std::string_view to = delta.new_file.path;
-    if (repository.is_locked(from) || repository.is_locked(to)) {
-      ++files.closed;
-      continue;
+class CommitReader {
+ public:
+  CommitReader(Repository& repository, std::size_t lines_max) : repository_(repository), files_{{}, 0, 0, Lines(lines_max)} {}
+
+  [[nodiscard]] Result<CommitFiles> read(const std::vector<FileChange>& changes) {
+    const std::map<std::string, std::string> renames = find_renames(changes);
+    std::set<std::string> old_names;
+    for (const auto& [path, old_name] : renames) old_names.insert(old_name);
+    for (const FileChange& change : changes) {
+      if (repository_.cancel().cancelled()) return tl::unexpected(was_cancelled());
+      const auto renamed = renames.find(change.path);
+      if (old_names.contains(change.path)) continue;
+      if (repository_.is_locked(change.path) || (renamed != renames.end() && repository_.is_locked(renamed->second))) {
+        ++files_.closed;
+      } else if (files_.counts.size() == patches_max) {
+        ++files_.more;
+      } else if (renamed != renames.end()) {
+        files_.counts.push_back(fmt::format(" {} => {} | renamed", shown_name(renamed->second), shown_name(change.path)));
+      } else {
+        add(change);
+      }
     }
-    if (files.counts.size() == patches_max || cancel.cancelled()) {
-      ++files.more;
-      continue;
-    }
-    git_patch* made = nullptr;
-    const int code = git_patch_from_diff(&made, diff, i);
-    const Patch patch(made);
-    const std::string name = from == to ? one_line(to, line_bytes_max) : fmt::format("{} => {}", one_line(from, line_bytes_max), one_line(to, line_bytes_max));
-    std::size_t added = 0;
-    std::size_t removed = 0;
-    if (code != 0 || made == nullptr || (git_patch_get_delta(made)->flags & GIT_DIFF_FLAG_BINARY) != 0) {
-      files.counts.push_back(fmt::format(" {} | binary, or too large", name));
-    } else if (git_patch_line_stats(nullptr, &added, &removed, made) == 0) {
-      files.counts.push_back(fmt::format(" {} | +{} -{}", name, added, removed));
-    }
-    if (made != nullptr && !files.text.full()) add_patch(files.text, *made);
+    return std::move(files_);
   }
-  return files;
-}
 
-Result<Tree> tree_of_first_parent(const git_commit& commit, bool& missing) {
-  if (git_commit_parentcount(&commit) == 0) return Tree();
-  git_commit* parent = nullptr;
-  const int code = git_commit_parent(&parent, &commit, 0);
-  missing = code == GIT_ENOTFOUND;
-  if (missing) return Tree();
-  if (code != 0) return tl::unexpected(git_failure(code, "the commit's parent cannot be read"));
-  const Commit held(parent);
-  return Repository::tree_of(*parent);
-}
+ private:
+  void add(const FileChange& change) {
+    const Result<std::string> before = content(change.before);
+    const Result<std::string> after = content(change.after);
+    const std::string name = shown_name(change.path);
+    if (!before || !after) {
+      files_.counts.push_back(fmt::format(" {} | too large to be shown", name));
+      return;
+    }
+    const Difference difference =
+        add_difference(files_.text, change.path, change.before ? &*before : nullptr, change.after ? &*after : nullptr);
+    files_.counts.push_back(difference.binary ? fmt::format(" {} | binary", name)
+                                              : fmt::format(" {} | +{} -{}", name, difference.added, difference.removed));
+  }
 
-struct Overview {
-  GitStatus status;
-  Changes changes;
+  [[nodiscard]] Result<std::string> content(const std::optional<Version>& version) {
+    if (!version) return std::string();
+    if ((version->mode & S_IFMT) == git_submodule_mode) return fmt::format("Subproject commit {}\n", hex_of(version->id));
+    return repository_.committed(*version);
+  }
+
+  Repository& repository_;
+  CommitFiles files_;
 };
 
-Result<Overview> look_over(const Repository& repository, std::size_t files_max) {
-  Overview overview;
-  GitStatus& status = overview.status;
-  Result<Changes> changes = repository.changes(status.truncated);
-  if (!changes) return tl::unexpected(changes.error());
-  overview.changes = std::move(*changes);
+Result<GitStatus> status_of(const Repository& repository, std::size_t files_max, bool gave_up) {
+  GitStatus status;
   status.branch = repository.branch();
-  for (const auto& [path, change] : overview.changes) {
+  for (const auto& [path, change] : repository.changes()) {
     if (status.files.size() == files_max) break;
-    status.files.push_back(fmt::format("{}{} {}", change.staged, change.unstaged, one_line(path, line_bytes_max)));
+    status.files.push_back(fmt::format("{}{} {}", change.staged, change.unstaged, shown_name(path)));
   }
-  status.truncated = status.truncated || overview.changes.size() > status.files.size();
+  status.truncated = gave_up || repository.changes().size() > status.files.size();
   const auto untracked = repository.untracked(files_max - status.files.size(), status.truncated);
   if (!untracked) return tl::unexpected(untracked.error());
-  for (const std::string& path : *untracked) status.files.push_back(fmt::format("?? {}", one_line(path, line_bytes_max)));
-  return overview;
+  for (const std::string& path : *untracked) status.files.push_back(fmt::format("?? {}", shown_name(path)));
+  return status;
 }
 
 }  // namespace
 
 Result<GitStatus> read_git_status(const Workspace& workspace, std::size_t files_max, const CancelToken& cancel) {
-  const Result<Repository> repository = Repository::open(workspace, cancel);
+  Result<Repository> repository = Repository::open(workspace, cancel);
   if (!repository) return tl::unexpected(repository.error());
-  Result<Overview> overview = look_over(*repository, files_max);
-  if (!overview) return tl::unexpected(overview.error());
-  return std::move(overview->status);
+  bool gave_up = false;
+  if (Status looked = repository->look(gave_up); !looked) return tl::unexpected(looked.error());
+  return status_of(*repository, files_max, gave_up);
 }
 
 Result<std::string> read_git_changes(const Workspace& workspace, std::size_t lines_max, const CancelToken& cancel) {
-  const Result<Repository> repository = Repository::open(workspace, cancel);
+  Result<Repository> repository = Repository::open(workspace, cancel);
   if (!repository) return tl::unexpected(repository.error());
-  const Result<Overview> overview = look_over(*repository, lines_max / 2);
-  if (!overview) return tl::unexpected(overview.error());
-  const Result<Tree> head = repository->head_tree();
-  if (!head) return tl::unexpected(head.error());
+  bool gave_up = false;
+  if (Status looked = repository->look(gave_up); !looked) return tl::unexpected(looked.error());
+  const Result<GitStatus> status = status_of(*repository, lines_max / 2, gave_up);
+  if (!status) return tl::unexpected(status.error());
 
-  const GitStatus& status = overview->status;
   Lines lines(lines_max);
-  lines.add(fmt::format("## {}", status.branch));
-  for (const std::string& file : status.files) lines.add(file);
-  if (status.files.empty()) lines.add("(nothing has changed)");
-  if (status.truncated) lines.add("(more files have changed than are listed)");
+  lines.add(fmt::format("## {}", status->branch));
+  for (const std::string& file : status->files) lines.add(file);
+  if (status->files.empty()) lines.add("(nothing has changed)");
+  if (status->truncated) lines.add("(more files have changed than are listed)");
   lines.add("");
-  for (const auto& [path, change] : overview->changes) {
+  Worktree worktree = repository->worktree();
+  for (const auto& [path, change] : repository->changes()) {
     if (lines.full()) break;
     if (cancel.cancelled()) return tl::unexpected(was_cancelled());
-    repository->add_difference(lines, head->get(), path);
+    if (change.committed && (change.committed->mode & S_IFMT) == git_submodule_mode) continue;
+    bool too_large = false;
+    Result<std::string> before = change.committed ? repository->committed(*change.committed) : std::string();
+    const std::optional<std::string> after = worktree.content(path, compared_bytes_max, too_large);
+    if (!before || too_large) {
+      lines.add(fmt::format("diff --git a/{0} b/{0}", shown_name(path)));
+      lines.add("(too large to be shown)");
+    } else if (change.committed || after) {
+      add_difference(lines, path, change.committed ? &*before : nullptr, after ? &*after : nullptr);
+    }
   }
   return lines.take("git diff HEAD");
 }
 
 Result<std::string> read_git_commit(const Workspace& workspace, std::string_view hash, std::size_t lines_max,
-                               const CancelToken& cancel) {
-  const Result<Repository> repository = Repository::open(workspace, cancel);
+                                    const CancelToken& cancel) {
+  Result<Repository> repository = Repository::open(workspace, cancel);
   if (!repository) return tl::unexpected(repository.error());
-  const Result<Commit> commit = repository->find_commit(hash);
+  const Result<GitId> id = repository->objects().find(hash);
+  if (!id) return tl::unexpected(id.error());
+  const Result<GitCommit> commit = repository->read_commit(*id);
   if (!commit) return tl::unexpected(commit.error());
-  const Result<Tree> after = Repository::tree_of(**commit);
-  if (!after) return tl::unexpected(after.error());
+
+  std::optional<GitId> before;
   bool shallow = false;
-  const Result<Tree> before = tree_of_first_parent(**commit, shallow);
-  if (!before) return tl::unexpected(before.error());
-  const Result<Diff> diff = repository->diff(before->get(), after->get(), nullptr);
-  if (!diff) return tl::unexpected(diff.error());
-  git_diff_find_options same = GIT_DIFF_FIND_OPTIONS_INIT;
-  same.flags = GIT_DIFF_FIND_RENAMES | GIT_DIFF_FIND_EXACT_MATCH_ONLY;
-  git_diff_find_similar(diff->get(), &same);  // without it a renamed file is shown twice, no worse
+  if (!commit->parents.empty()) {
+    const Result<GitCommit> parent = repository->read_commit(commit->parents.front());
+    shallow = !parent && parent.error().code == ErrorCode::not_found;
+    if (!parent && !shallow) return tl::unexpected(parent.error());
+    if (parent) before = parent->tree;
+  }
+  Comparison comparison(repository->objects(), cancel);
+  if (Status compared = comparison.trees(before ? &*before : nullptr, &commit->tree); !compared) {
+    return tl::unexpected(compared.error());
+  }
+  Result<CommitFiles> files = CommitReader(*repository, lines_max).read(comparison.take());
+  if (!files) return tl::unexpected(files.error());
 
   Lines lines(lines_max);
-  add_head(lines, **commit);
-  Files files = files_of(*repository, diff->get(), lines_max, cancel);
-  if (cancel.cancelled()) return tl::unexpected(was_cancelled());
-  for (const std::string& count : files.counts) lines.add(count);
-  if (files.more > 0) lines.add(fmt::format(" and {} more files", files.more));
-  if (files.closed > 0) lines.add(fmt::format(" ({} more are closed by .rooignore)", files.closed));
+  add_head(lines, *id, *commit);
+  for (const std::string& count : files->counts) lines.add(count);
+  if (files->more > 0) lines.add(fmt::format(" and {} more files", files->more));
+  if (files->closed > 0) lines.add(fmt::format(" ({} more are closed by .rooignore)", files->closed));
   if (shallow) lines.add(" (its parent is not in this shallow clone, so every file looks new)");
   lines.add("");
-  lines.add_all(files.text);
+  lines.add_all(files->text);
   return lines.take(fmt::format("git show {}", hash));
 }
 

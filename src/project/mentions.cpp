@@ -227,12 +227,16 @@ class Expander {
       add(tag, text_or_problem(mention, failure(ErrorCode::limit, refusal)));
       return true;
     }
-    add(tag, content(path, *bytes, room() - std::min(room(), note_bytes_max)));
+    if (room() < note_bytes_max + shown_line_bytes_max) {
+      add_too_much(tag);
+    } else {
+      add(tag, content(path, *bytes, room() - note_bytes_max));
+    }
     return true;
   }
 
   void add_folder(const Mention& mention, const std::string& path) {
-    const std::string tag = fmt::format("folder_content path=\"{}\"", shown(path));
+    const std::string tag = fmt::format("folder_content path=\"{}/\"", shown(path));
     ListOptions options;
     options.limit = limits_.folder_entries_max;
     const Result<Listing> listing = list_files(workspace_, path, options, sources_.cancel);
@@ -254,7 +258,7 @@ class Expander {
       const std::string body = bytes ? content(entry.path, *bytes, limits_.file_bytes_max)
                                      : fmt::format("({})\n", bytes.error().message);
       const std::string file = fmt::format("\n<file_content path=\"{}\">\n{}</file_content>\n", shown(entry.path), body);
-      if (text.size() + file.size() > room()) {
+      if (text.size() + file.size() + note_bytes_max > room()) {
         ++left_out;
       } else {
         text += file;
@@ -314,14 +318,17 @@ class Expander {
 
   // `tag` is an element's name with its attributes.
   void add(std::string_view tag, std::string_view body) {
+    if (body.size() > room()) return add_too_much(tag);
+    used_ += body.size();
+    push(tag, body);
+  }
+  void add_too_much(std::string_view tag) {
+    push(tag, fmt::format("(not shown: mentions may bring {} bytes in all)", limits_.blocks_bytes_max));
+    warn(fmt::format("{}: too much to be shown with what comes before it", tag));
+  }
+  void push(std::string_view tag, std::string_view body) {
     const std::string_view name = tag.substr(0, tag.find(' '));
-    std::string text(body);
-    if (text.size() > room()) {
-      text = fmt::format("(not shown: mentions may bring {} bytes in all)", limits_.blocks_bytes_max);
-      warn(fmt::format("{}: too much to be shown with what comes before it", tag));
-    }
-    used_ += text.size();
-    expansion_.blocks.push_back(fmt::format("<{}>\n{}{}</{}>", tag, text, text.ends_with('\n') ? "" : "\n", name));
+    expansion_.blocks.push_back(fmt::format("<{}>\n{}{}</{}>", tag, body, body.ends_with('\n') ? "" : "\n", name));
   }
 
   const Project& project_;
