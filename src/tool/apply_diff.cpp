@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "document/encoding.hpp"
 #include "edit/diff_blocks.hpp"
 #include "tool/arguments.hpp"
 #include "tool/common.hpp"
-#include "tool/encoding.hpp"
 
 namespace joey {
 namespace {
@@ -21,17 +21,11 @@ struct EditableText {
   TextEncoding encoding{TextEncoding::utf8};
 };
 
-// UTF-16 is edited as UTF-8. The engine itself leaves bytes that are not UTF-8, and a UTF-8 byte order mark, alone.
-Result<EditableText> editable(std::string bytes, std::string_view path) {
+Result<EditableText> editable(std::string_view bytes, std::string_view path) {
   const TextEncoding encoding = detect_encoding(bytes);
-  if (encoding != TextEncoding::utf16_le && encoding != TextEncoding::utf16_be) {
-    return EditableText{std::move(bytes), TextEncoding::utf8};
-  }
-  EditableText result{decode_text(bytes, encoding), encoding};
-  if (encode_text(result.text, encoding) != bytes) {
-    return failure(ErrorCode::corrupt, fmt::format("\"{}\" is not valid UTF-16: change it with a command", path));
-  }
-  return result;
+  auto text = decode_text(bytes, encoding);
+  if (!text) return failure(text.error().code, fmt::format("\"{}\": {}", path, text.error().message));
+  return EditableText{*std::move(text), encoding};
 }
 
 class ApplyDiff final : public BlockingTool {
@@ -53,7 +47,7 @@ class ApplyDiff final : public BlockingTool {
     }
     auto bytes = workspace.read(*relative, file_size_max);
     if (!bytes) return tool_failure(bytes.error());
-    const auto before = editable(std::move(*bytes), *relative);
+    const auto before = editable(*bytes, *relative);
     if (!before) return tool_failure(before.error());
     const auto result = apply_diff_blocks(before->text, diff);
     if (!result) return tool_failure(result.error());
@@ -65,7 +59,9 @@ class ApplyDiff final : public BlockingTool {
     }
     const bool changed = result->text != before->text;
     if (changed) {
-      const auto written = workspace.write(*relative, encode_text(result->text, before->encoding));
+      const auto encoded = encode_text(result->text, before->encoding);
+      if (!encoded) return tool_failure(fmt::format("\"{}\": {}", *relative, encoded.error().message));
+      const auto written = workspace.write(*relative, *encoded);
       if (!written) return tool_failure(written.error());
     }
     return {true, within(report(*relative, *result, changed), context.result_bytes_max), {},
