@@ -179,9 +179,9 @@ Result<DocumentText> open_document_text(Archive& archive, std::string_view type)
   TextSink out;
   ContentHandler content(out, spreadsheet);
   if (const Status read = read_xml(archive, "content.xml", content); !read) return tl::unexpected(read.error());
-  std::string title = "OpenDocument text";
-  if (spreadsheet) title = fmt::format("OpenDocument spreadsheet of {} sheets", content.sheets());
-  if (content.pages() > 0) title = fmt::format("OpenDocument presentation of {} slides", content.pages());
+  std::string title = "OpenDocument text document";
+  if (spreadsheet) title = "OpenDocument spreadsheet of " + counted(content.sheets(), "sheet");
+  if (content.pages() > 0) title = "OpenDocument presentation of " + counted(content.pages(), "slide");
   return std::move(out).finish(std::move(title));
 }
 

@@ -24,14 +24,16 @@ std::string complaint(std::string_view errors) {
   return "it gives no reason";
 }
 
-// The pages, which end with form feeds, under their numbers.
+// The pages, which end with form feeds, under their numbers. Lines are laid out as on paper, so tables and code are kept.
 DocumentText pages_of(std::string_view output, bool cut) {
   TextSink out;
   std::size_t pages = 0;
   bool any = false;
   while (!output.empty()) {
     const std::size_t end = std::min(output.find('\f'), output.size());
-    const std::string_view page = trim(output.substr(0, end));
+    std::string_view page = output.substr(0, end);
+    page.remove_prefix(std::min(page.find_first_not_of('\n'), page.size()));
+    page = page.substr(0, page.find_last_not_of(" \n") + 1);
     output.remove_prefix(std::min(end + 1, output.size()));
     out.gap();
     out.line(fmt::format("--- Page {} ---", ++pages));
@@ -39,7 +41,7 @@ DocumentText pages_of(std::string_view output, bool cut) {
     any = true;
     out.line(to_utf8(page));
   }
-  DocumentText text = std::move(out).finish(fmt::format("PDF of {} page{}", pages, pages == 1 ? "" : "s"));
+  DocumentText text = std::move(out).finish("PDF of " + counted(pages, "page"));
   text.cut = text.cut || cut;
   if (!any) text.text = "(No page has text: they may be images, as scanned pages are.)\n";
   return text;
@@ -56,7 +58,8 @@ Result<DocumentText> pdf_text(std::string_view bytes, const CancelToken& cancel)
   }
   ProgramLimits limits;
   limits.output_max = document_text_size_max;
-  const Result<ProgramOutput> run = run_program({*program, "-enc", "UTF-8", "-eol", "unix", "-", "-"}, bytes, limits, cancel);
+  const Result<ProgramOutput> run = run_program({*program, "-layout", "-enc", "UTF-8", "-eol", "unix", "-", "-"}, bytes, limits,
+                                                cancel);
   if (!run) {
     return failure(run.error().code, fmt::format("is a PDF that could not be read ({}): convert it to text with a command",
                                                  run.error().message));
@@ -67,7 +70,7 @@ Result<DocumentText> pdf_text(std::string_view bytes, const CancelToken& cancel)
                    fmt::format("is a PDF that pdftotext cannot read ({}): it may be damaged, or need a password",
                                run->code == -1 ? "it crashed or met a limit" : complaint(run->errors)));
   }
-  return pages_of(run->output, run->cut);
+  return pages_of(run->output, run->cut || run->code != 0);
 }
 
 }  // namespace joey

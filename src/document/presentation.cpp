@@ -45,7 +45,7 @@ Result<DocumentText> presentation_text(Archive& archive, const std::string& main
     FlowHandler handler(out, styles);
     if (const Status read = read_xml(archive, notes, handler); !read) return tl::unexpected(read.error());
   }
-  return std::move(out).finish(fmt::format("PowerPoint presentation of {} slides", slides.ids.size()));
+  return std::move(out).finish("PowerPoint presentation of " + counted(slides.ids.size(), "slide"));
 }
 
 }  // namespace joey

@@ -23,6 +23,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t errors_max = 4096;
 constexpr int descriptors_max = 64;
 constexpr std::chrono::milliseconds cancel_interval{50};  // between looks at the token
+constexpr std::chrono::milliseconds end_interval{2};      // between looks at a child that will write no more
 
 class Fd {
  public:
@@ -41,7 +42,8 @@ class Fd {
 };
 
 tl::unexpected<Error> system_failure(std::string_view what) {
-  return failure(ErrorCode::io, fmt::format("{} ({}): try again later", what, strerrordesc_np(errno)));
+  const char* reason = strerrordesc_np(errno);
+  return failure(ErrorCode::io, fmt::format("{} ({}): try again later", what, reason != nullptr ? reason : "unknown"));
 }
 
 bool write_all(int fd, std::string_view bytes) {
@@ -59,25 +61,30 @@ class Child {
  public:
   explicit Child(pid_t pid) : pid_(pid) {}
   ~Child() {
-    if (pid_ < 0) return;
-    ::kill(-pid_, SIGKILL);  // it leads a session of its own
-    static_cast<void>(wait());
+    if (pid_ >= 0) end();
   }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  // Its exit code; -1 for a signal, or when the host has taken the news of its end.
-  int wait() {
-    int status = 0;
-    pid_t result = 0;
-    do {
-      result = ::waitpid(pid_, &status, 0);
-    } while (result < 0 && errno == EINTR);
+  // Whether it has ended; then its descendants are ended too, and `code` is its exit code, or -1 for a signal and when
+  // the host has taken the news.
+  bool ended(int& code) {
+    siginfo_t info = {};
+    if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0) return false;
+    end();
+    code = info.si_pid == pid_ && info.si_code == CLD_EXITED ? info.si_status : -1;
     pid_ = -1;
-    return result > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return true;
   }
 
  private:
+  // Until it is waited for, nobody else can have its number or its group's.
+  void end() const {
+    ::kill(-pid_, SIGKILL);  // it leads a session of its own
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+
   pid_t pid_;
 };
 
@@ -180,19 +187,20 @@ Result<ProgramOutput> run_program(const std::vector<std::string>& arguments, std
   ProgramOutput result;
   bool errors_cut = false;
   const Clock::time_point end = Clock::now() + limits.time_max;
-  while (out.get() >= 0 || error.get() >= 0) {
+  // It may close its output before it ends.
+  while (out.get() >= 0 || error.get() >= 0 || !child.ended(result.code)) {
     if (cancel.cancelled()) return failure(ErrorCode::cancelled, "the call was cancelled");
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
     if (left.count() <= 0) {
       return failure(ErrorCode::timeout, fmt::format("it took more than {} s", limits.time_max.count() / 1000));
     }
+    const bool silent = out.get() < 0 && error.get() < 0;
     std::array<pollfd, 2> polled{{{out.get(), POLLIN, 0}, {error.get(), POLLIN, 0}}};
-    ::poll(polled.data(), polled.size(), static_cast<int>(std::min(left, cancel_interval).count()));
+    ::poll(polled.data(), polled.size(), static_cast<int>(std::min(left, silent ? end_interval : cancel_interval).count()));
     if (polled[0].revents != 0 && !take(out, result.output, limits.output_max, result.cut)) out.close();
     if (polled[1].revents != 0 && !take(error, result.errors, errors_max, errors_cut)) error.close();
     if (result.cut) return result;
   }
-  result.code = child.wait();
   return result;
 }
 

@@ -300,8 +300,7 @@ Result<DocumentText> spreadsheet_text(Archive& archive, const std::string& main)
     SheetHandler handler(out, strings, styles, workbook.since_1904);
     if (const Status read = read_xml(archive, part, handler); !read) return tl::unexpected(read.error());
   }
-  return std::move(out).finish(fmt::format("Excel workbook of {} sheet{}", workbook.sheets.size(),
-                                           workbook.sheets.size() == 1 ? "" : "s"));
+  return std::move(out).finish("Excel workbook of " + counted(workbook.sheets.size(), "sheet"));
 }
 
 }  // namespace joey

@@ -1,6 +1,8 @@
 // Text as a reader of a document gathers it, up to a limit.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,6 +11,11 @@
 #include "document/document.hpp"
 
 namespace joey {
+
+// "1 page", "2 pages".
+[[nodiscard]] inline std::string counted(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
 
 class TextSink {
  public:
@@ -31,7 +38,10 @@ class TextSink {
   }
 
   // The document whose text it is.
-  [[nodiscard]] DocumentText finish(std::string title) && { return {std::move(title), std::move(text_), full_}; }
+  [[nodiscard]] DocumentText finish(std::string title) && {
+    while (text_.ends_with("\n\n")) text_.pop_back();
+    return {std::move(title), std::move(text_), full_};
+  }
 
  private:
   std::string text_;

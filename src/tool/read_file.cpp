@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t whole_size_max = 16U << 20;   // larger files are read piece by piece
 constexpr std::size_t beginning_size = 64U << 10;   // of those, what their kind is told from
-constexpr std::uint64_t count_size_max = 256U << 20;  // of text that is passed for the number of its lines alone
+constexpr std::uint64_t count_size_max = 64U << 20;  // of text that is passed for the number of its lines alone
 constexpr std::size_t image_size_max = 5U << 20;
 constexpr std::size_t images_size_max = 20U << 20;  // of one call
 constexpr std::uint32_t image_side_max = 8000;      // pixels; providers refuse more
@@ -251,7 +251,7 @@ class FileReader {
       return file_failure(fmt::format("\"{}\": {}", file.path, document.error().message));
     }
     std::string title = file.title() + fmt::format("(The text of this {}.", document->title);
-    if (document->cut) title += fmt::format(" Only its first {} are there.", size_text(document_text_size_max));
+    if (document->cut) title += " It breaks off before the document's end.";
     if (kind == DocumentKind::notebook) title += " The file itself is JSON: change it with a command.";
     title += ")\n";
     if (document->text.empty()) return FileResult{true, title + "(It has none.)", {}};

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "checks.hpp"
+#include "mutation.hpp"
 #include "samples.hpp"
 
 using namespace joey;
@@ -55,3 +56,5 @@ TEST_CASE("a damaged notebook is an error of one line") {
   CHECK(notebook_text(R"({"cells": [1, "x", null, [], {}, {"source": 7, "outputs": [3, {"data": 4}, {"data": {"image/x": 5}}]}]})")
             .has_value());
 }
+
+TEST_CASE("notebooks changed at random are read or refused") { test::mutate_and_check(test::notebook(), 2'000, 1); }

@@ -1,13 +1,12 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <chrono>
-
 #include "base/text.hpp"
 #include "checks.hpp"
 #include "document/archive.hpp"
 #include "document/document.hpp"
 #include "document/xml.hpp"
+#include "mutation.hpp"
 #include "samples.hpp"
 
 using namespace joey;
@@ -105,8 +104,8 @@ TEST_CASE("OpenDocument texts, sheets and presentations are read") {
               R"(<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>see</text:p></text:note-body></text:note></text:p>)"
               R"(<text:list><text:list-item><text:p>x</text:p><text:list><text:list-item><text:p>y</text:p></text:list-item></text:list></text:list-item></text:list>)"
               R"(<table:table><table:table-row><table:table-cell><text:p>1</text:p></table:table-cell><table:table-cell><text:p>2</text:p><text:p>3</text:p></table:table-cell></table:table-row></table:table>)"));
-  CHECK(document.title == "OpenDocument text");
-  CHECK(document.text == "## Head\na   bc1 [note: see]\n- x\n  - y\n| 1 | 2 / 3 |\n\n");
+  CHECK(document.title == "OpenDocument text document");
+  CHECK(document.text == "## Head\na   bc1 [note: see]\n- x\n  - y\n| 1 | 2 / 3 |\n");
   document = read(test::open_document_parts(
       "spreadsheet",
       R"(<table:table table:name="T"><table:table-row><table:table-cell><text:p>a</text:p></table:table-cell>)"
@@ -114,7 +113,7 @@ TEST_CASE("OpenDocument texts, sheets and presentations are read") {
       R"(<table:table-cell table:number-columns-repeated="16000"/></table:table-row>)"
       R"(<table:table-row table:number-rows-repeated="1000000"><table:table-cell table:number-columns-repeated="1000000"/></table:table-row>)"
       R"(<table:table-row table:number-rows-repeated="3"><table:table-cell table:number-columns-repeated="1000000"><text:p>c</text:p></table:table-cell></table:table-row></table:table>)"));
-  CHECK(document.title == "OpenDocument spreadsheet of 1 sheets");
+  CHECK(document.title == "OpenDocument spreadsheet of 1 sheet");
   CHECK(holds(document.text, "--- Sheet \"T\": row number, cells from column A on ---\n1\ta\t\t\tb\tb\n1000002\tc\tc"));
   CHECK(holds(document.text, "(and 999984 more like it)\t(the same down to row 1000004)\n"));
   document = read(test::open_document_parts("presentation", "<draw:page><text:p>hi</text:p></draw:page><draw:page/>"));
@@ -139,8 +138,7 @@ TEST_CASE("documents cut anywhere are an error or a text") {
 }
 
 TEST_CASE("a document that would unpack to gigabytes is read no further than its limits") {
-  const auto start = std::chrono::steady_clock::now();
-  const std::string much(300U << 20, ' ');
+  const std::string much(260U << 20, ' ');
   CHECK(holds(office_problem(with_part(test::word_parts(""), "word/styles.xml", "<s>" + much + "</s>"), ErrorCode::limit),
               "unpacks to more than 256 MB"));
   std::string body;
@@ -148,7 +146,6 @@ TEST_CASE("a document that would unpack to gigabytes is read no further than its
   const DocumentText document = read(test::word_parts(body));
   CHECK(document.cut);
   CHECK(document.text.size() == document_text_size_max);
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
 }
 
 TEST_CASE("a shared string that every cell shows does not make a text of gigabytes") {
@@ -193,4 +190,36 @@ TEST_CASE("a cancelled call ends the reading of a document") {
   const auto document = office_text(archive_of(test::presentation_parts()), cancel);
   REQUIRE_FALSE(document.has_value());
   CHECK(document.error().code == ErrorCode::cancelled);
+}
+
+TEST_CASE("office documents changed at random are read or refused") {
+  const std::vector<Parts> documents{
+      test::word_parts(R"(<w:p><w:pPr><w:pStyle w:val="Heading1"/></w:pPr><w:r><w:t>One</w:t></w:r></w:p>)"
+                       R"(<w:tbl><w:tr><w:tc><w:p><w:r><w:t>a</w:t></w:r></w:p></w:tc></w:tr></w:tbl>)"
+                       R"(<w:p><w:pPr><w:numPr><w:ilvl w:val="1"/><w:numId w:val="2"/></w:numPr></w:pPr></w:p>)"),
+      test::workbook_parts(R"(<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" s="1"><v>45292.5</v></c></row>)"
+                           R"(<row r="9"><c r="XFD9" t="inlineStr"><is><t>x</t></is></c><c><f>A1</f></c></row>)"),
+      test::presentation_parts(),
+      test::open_document_parts("text", R"(<text:h text:outline-level="1">H</text:h><text:list><text:list-item><text:p>)"
+                                        R"(a<text:s text:c="3"/></text:p></text:list-item></text:list>)"),
+      test::open_document_parts("spreadsheet",
+                                R"(<table:table table:name="T"><table:table-row table:number-rows-repeated="9">)"
+                                R"(<table:table-cell table:number-columns-repeated="3"><text:p>a</text:p></table:table-cell>)"
+                                R"(</table:table-row></table:table>)")};
+  std::uint64_t seed = 2;
+  for (const Parts& parts : documents) {
+    test::mutate_and_check(archive_of(parts), 1'000, seed++);
+    // Inside as well, where no checksum stops what was changed.
+    for (std::uint64_t i = 0; i < 1'000; ++i) {
+      const std::uint64_t run = seed * 1'000'000 + i;
+      CAPTURE(run);
+      test::Random random(run);
+      Parts changed = parts;
+      for (std::size_t changes = 1 + random.below(4); changes > 0; --changes) {
+        test::mutate(changed[random.below(changed.size())].second, random);
+      }
+      test::check_document(archive_of(changed));
+    }
+    ++seed;
+  }
 }

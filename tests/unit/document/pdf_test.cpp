@@ -1,17 +1,18 @@
 #include <doctest/doctest.h>
-#include <dirent.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
-#include <iterator>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 
 #include "checks.hpp"
 #include "document/document.hpp"
 #include "document/program.hpp"
+#include "mutation.hpp"
 #include "samples.hpp"
 
 using namespace joey;
@@ -22,6 +23,20 @@ bool installed() { return ::access("/usr/bin/pdftotext", X_OK) == 0; }
 
 std::ptrdiff_t descriptors() {
   return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+}
+
+// Whether a process is there and is no zombie that nobody has waited for yet. One that was killed may take a moment.
+bool runs(int pid) {
+  for (int tries = 0; tries < 500; ++tries) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string number;
+    std::string name;
+    std::string state = "Z";
+    file >> number >> name >> state;
+    if (state == "Z") return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return true;
 }
 
 Result<ProgramOutput> shell(const std::string& script, std::string_view input = "", const ProgramLimits& limits = {},
@@ -55,6 +70,11 @@ TEST_CASE("a program that does not end, writes without end or takes too much mem
   ProgramLimits limits;
   limits.time_max = std::chrono::milliseconds(200);
   CHECK(shell("sleep 100 & sleep 100", "", limits).error().code == ErrorCode::timeout);
+  const auto left = shell("sleep 100 >/dev/null 2>&1 & echo $!");
+  REQUIRE(left);
+  CHECK(left->code == 0);
+  CHECK_FALSE(runs(std::stoi(left->output)));  // what it left behind
+  CHECK(shell("exec >&- 2>&-; sleep 100", "", limits).error().code == ErrorCode::timeout);
   limits = {};
   limits.output_max = 1000;
   const auto endless = shell("while :; do echo 12345678; done", "", limits);
@@ -89,7 +109,9 @@ TEST_CASE("a PDF is read page by page") {
   auto document = pdf_text(test::pdf_of({"Hello", "", "World"}), {});
   REQUIRE_MESSAGE(document, document.error().message);
   CHECK(document->title == "PDF of 3 pages");
-  CHECK(document->text == "--- Page 1 ---\nHello\n\n--- Page 2 ---\n\n--- Page 3 ---\nWorld\n");
+  std::string text;
+  for (const std::string_view line : split_lines(document->text)) text.append(trim(line)).append("\n");
+  CHECK(text == "--- Page 1 ---\nHello\n\n--- Page 2 ---\n\n--- Page 3 ---\nWorld\n");
   document = pdf_text(test::pdf_of({""}), {});
   REQUIRE(document);
   CHECK(document->title == "PDF of 1 page");
@@ -102,4 +124,9 @@ TEST_CASE("a PDF that cannot be read is an error of one line") {
     const auto document = pdf_text(bytes, {});
     CHECK(test::holds(test::problem(document, ErrorCode::corrupt), "pdftotext cannot read"));
   }
+}
+
+TEST_CASE("PDFs changed at random are read or refused") {
+  // The program that reads them is started each time, so there are fewer than of the others.
+  test::mutate_and_check(test::pdf_of({"Hello", "World"}), 200, 100);
 }
