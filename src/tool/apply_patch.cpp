@@ -50,7 +50,9 @@ class PatchedWorkspace {
   Status change(const FileChange& change) {
     const File& file = files_.at(change.moved_from.empty() ? change.path : change.moved_from);
     if (!change.text) return remove(file.present);
-    const std::string bytes = encode_text(*change.text, file.encoding);
+    const auto encoded = encode_editable(change.path, *change.text, file.encoding);
+    if (!encoded) return tl::unexpected(encoded.error());
+    const std::string& bytes = *encoded;
     if (file.present.bytes == bytes && change.moved_from.empty()) return report(change.path, "unchanged");
     if (!change.moved_from.empty()) {
       if (Status moved = move(file.present, change.path); !moved) return moved;
@@ -96,7 +98,7 @@ class PatchedWorkspace {
  private:
   struct File {
     PresentFile present;
-    TextEncoding encoding{TextEncoding::utf8};
+    std::optional<TextEncoding> encoding;
   };
   struct FileReport {
     std::string path;

@@ -58,12 +58,13 @@ Result<ToolOutcome> edit_once(const ToolContext& context, const PresentFile& fil
                                     file.path));
   }
   if (context.cancel.cancelled()) return tool_failure(fmt::format("\"{}\" is unchanged: the call was cancelled", file.path));
-  const std::string bytes = encode_text(result->text, before->encoding);
-  const bool changed = file.bytes != bytes;
+  const auto bytes = encode_editable(file.path, result->text, before->encoding);
+  if (!bytes) return tool_failure(bytes.error());
+  const bool changed = file.bytes != *bytes;
   if (changed) {
-    const auto written = context.workspace->write(file.path, bytes, change_of(context, file));
+    const auto written = context.workspace->write(file.path, *bytes, change_of(context, file));
     if (!written) return tl::unexpected(written.error());
-    note_written(context, file, file.path, bytes);
+    note_written(context, file, file.path, *bytes);
   }
   return ToolOutcome{true, within(report(file, *result, changed), context.result_bytes_max), {},
                      changed ? file.path : std::string()};
@@ -76,8 +77,8 @@ std::string changed_form(std::string_view before, std::string_view after) {
   const TextEncoding is = detect_encoding(after);
   if (was != is && was == TextEncoding::utf8_with_mark) {
     text += " The file began with a byte order mark; it no longer does.";
-  } else if (was != is && was != TextEncoding::utf8) {
-    return " The file was UTF-16; it is UTF-8 now.";
+  } else if (was != is && was != TextEncoding::utf8 && was != TextEncoding::binary && is == TextEncoding::utf8) {
+    return fmt::format(" The file was {}; it is UTF-8 now.", encoding_name(was));
   }
   if (before.find("\r\n") != std::string_view::npos && after.find('\n') != std::string_view::npos &&
       after.find("\r\n") == std::string_view::npos) {
@@ -124,14 +125,19 @@ Result<PresentFile> read_present(const ToolContext& context, std::string_view pa
 Result<EditableText> decode_editable(const PresentFile& file) {
   if (!file.bytes) return EditableText{};
   const TextEncoding encoding = detect_encoding(*file.bytes);
-  if (encoding != TextEncoding::utf16_le && encoding != TextEncoding::utf16_be) {
-    return EditableText{*file.bytes, TextEncoding::utf8};
+  if (encoding == TextEncoding::utf8 || encoding == TextEncoding::utf8_with_mark || encoding == TextEncoding::binary) {
+    return EditableText{*file.bytes, std::nullopt};
   }
-  EditableText result{decode_text(*file.bytes, encoding), encoding};
-  if (encode_text(result.text, encoding) != *file.bytes) {
-    return failure(ErrorCode::corrupt, fmt::format("\"{}\" is not valid UTF-16: change it with a command", file.path));
-  }
-  return result;
+  auto text = decode_text(*file.bytes, encoding);
+  if (!text) return failure(text.error().code, fmt::format("\"{}\": {}", file.path, text.error().message));
+  return EditableText{*std::move(text), encoding};
+}
+
+Result<std::string> encode_editable(std::string_view path, std::string text, std::optional<TextEncoding> encoding) {
+  if (!encoding) return text;
+  auto bytes = encode_text(text, *encoding);
+  if (!bytes) return failure(bytes.error().code, fmt::format("\"{}\": {}", path, bytes.error().message));
+  return bytes;
 }
 
 ChangeOptions change_of(const ToolContext& context, const PresentFile& before) {

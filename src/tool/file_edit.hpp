@@ -9,7 +9,7 @@
 #include "base/result.hpp"
 #include "edit/edit.hpp"
 #include "tool/arguments.hpp"
-#include "tool/encoding.hpp"
+#include "document/encoding.hpp"
 #include "tool/tool.hpp"
 
 namespace joey {
@@ -28,13 +28,16 @@ struct PresentFile {
 // `limit`: a file of more than 16 MB.
 [[nodiscard]] Result<PresentFile> read_present(const ToolContext& context, std::string_view path);
 
-// A file's text, and what encode_text() makes its bytes of again. UTF-16 is edited as UTF-8; anything else as the bytes it is, which leaves
-// a byte order mark and what is not UTF-8 alone.
+// A file's text, and what makes its bytes of it again. Other encodings are edited as UTF-8; UTF-8, and what is no text at
+// all, as the bytes it is, which leaves a byte order mark and stray bytes alone.
 struct EditableText {
   std::string text;
-  TextEncoding encoding{TextEncoding::utf8};
+  std::optional<TextEncoding> encoding;  // none: the text is the bytes
 };
 [[nodiscard]] Result<EditableText> decode_editable(const PresentFile& file);
+// `path` is for the message: a text may have characters that the encoding lacks.
+[[nodiscard]] Result<std::string> encode_editable(std::string_view path, std::string text,
+                                                  std::optional<TextEncoding> encoding);
 
 // What a write of these bytes is conditional on: that the file is still what was read.
 [[nodiscard]] ChangeOptions change_of(const ToolContext& context, const PresentFile& before);

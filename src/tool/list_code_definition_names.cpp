@@ -13,8 +13,8 @@
 #include "base/text.hpp"
 #include "symbols/symbols.hpp"
 #include "tool/arguments.hpp"
+#include "document/encoding.hpp"
 #include "tool/common.hpp"
-#include "tool/encoding.hpp"
 #include "workspace/walk.hpp"
 
 namespace joey {
@@ -135,7 +135,12 @@ class OutlineMaker {
       outline.error = bytes.error();
       return outline;
     }
-    const auto found = finder.find(decode_text(*bytes, detect_encoding(*bytes)), file.language);
+    const auto text = decode_text(*bytes, detect_encoding(*bytes));
+    if (!text) {
+      outline.error = {text.error().code, fmt::format("\"{}\": {}", to_utf8(file.path), text.error().message)};
+      return outline;
+    }
+    const auto found = finder.find(*text, file.language);
     if (!found) {
       const bool binary = found.error().code == ErrorCode::invalid_argument;
       outline.error = {found.error().code, fmt::format("\"{}\": {}{}", to_utf8(file.path), found.error().message,

@@ -374,6 +374,8 @@ class LocalWorkspace final : public Workspace {
 
   [[nodiscard]] Result<FileInfo> info(std::string_view path) const override;
   [[nodiscard]] Result<std::string> read(std::string_view path, std::size_t size_max) const override;
+  [[nodiscard]] Result<std::string> read_range(std::string_view path, std::uint64_t offset,
+                                               std::size_t size) const override;
   [[nodiscard]] Result<std::vector<DirectoryEntry>> list(std::string_view path) const override;
   [[nodiscard]] Status write(std::string_view path, std::string_view bytes, const ChangeOptions& options) override;
   [[nodiscard]] Status remove(std::string_view path, const ChangeOptions& options) override;
@@ -726,6 +728,30 @@ Status LocalWorkspace::rename(std::string_view from, std::string_view to, const 
                                quoted_path(to)));
   }
   return tl::unexpected(file_error(errno, errno == ENOENT ? from : to));
+}
+
+Result<std::string> LocalWorkspace::read_range(std::string_view path, std::uint64_t offset, std::size_t size) const {
+  const Result<std::string> relative_path = relative(path);
+  if (!relative_path) return tl::unexpected(relative_path.error());
+  struct stat status = {};
+  const Descriptor look = root_->open_at(*relative_path, O_PATH, Root::Links::follow);  // before it is opened: as read()
+  if (!look || ::fstat(look.get(), &status) != 0) return tl::unexpected(file_error(errno, path));
+  if (!S_ISREG(status.st_mode)) return tl::unexpected(not_a_file(path, status.st_mode));
+  const Descriptor file = root_->open_at(*relative_path, O_RDONLY, Root::Links::follow);
+  if (!file || ::fstat(file.get(), &status) != 0) return tl::unexpected(file_error(errno, path));
+  if (!S_ISREG(status.st_mode)) return tl::unexpected(not_a_file(path, status.st_mode));
+
+  std::string bytes(size, '\0');
+  std::size_t used = 0;
+  while (used < size && offset <= std::numeric_limits<off_t>::max() - used) {
+    const auto at = static_cast<off_t>(offset + used);
+    const ssize_t count = retried([&] { return ::pread(file.get(), bytes.data() + used, size - used, at); });
+    if (count < 0) return tl::unexpected(file_error(errno, path));
+    if (count == 0) break;
+    used += static_cast<std::size_t>(count);
+  }
+  bytes.resize(used);
+  return bytes;
 }
 
 Result<std::unique_ptr<Command>> LocalWorkspace::start(CommandSpec spec, CommandSink& sink) {

@@ -111,6 +111,9 @@ class Workspace {
   [[nodiscard]] virtual Result<FileInfo> info(std::string_view path) const = 0;  // follows symlinks
   // `limit` when the file is larger than `size_max`; `invalid_argument` when it is not a regular file.
   [[nodiscard]] virtual Result<std::string> read(std::string_view path, std::size_t size_max) const = 0;
+  // `size` bytes from `offset` on; fewer only where the file ends, none past its end. Not a regular file: as read().
+  [[nodiscard]] virtual Result<std::string> read_range(std::string_view path, std::uint64_t offset,
+                                                       std::size_t size) const = 0;
   // Sorted by name. `invalid_argument` when it is not a directory.
   [[nodiscard]] virtual Result<std::vector<DirectoryEntry>> list(std::string_view path) const = 0;
 

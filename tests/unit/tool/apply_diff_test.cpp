@@ -1,6 +1,6 @@
 #include "tool_world.hpp"
 
-#include "tool/encoding.hpp"
+#include "document/encoding.hpp"
 
 using namespace joey;
 
@@ -72,12 +72,30 @@ TEST_CASE("apply_diff needs a file") {
   CHECK(holds(error("../x"), ".."));
 }
 
-TEST_CASE("apply_diff edits UTF-16 and leaves other bytes as they are") {
+TEST_CASE("apply_diff keeps a file's encoding, and refuses what would not come back") {
   ToolWorld world;
-  world.file("w.txt", encode_text("\u00E9\r\nb\r\n", TextEncoding::utf16_le));
-  CHECK(world.run("apply_diff", arguments_of({{"path", "w.txt"}, {"diff", block("b", "\u20AC")}})).ok);
-  CHECK(world.bytes("w.txt") == encode_text("\u00E9\r\n\u20AC\r\n", TextEncoding::utf16_le));
-  world.file("l.txt", "\xE9\nb\n");
-  CHECK(world.run("apply_diff", arguments_of({{"path", "l.txt"}, {"diff", block("b", "c")}})).ok);
-  CHECK(world.bytes("l.txt") == "\xE9\nc\n");
+  const auto encoded = [](std::string_view text, TextEncoding encoding) { return encode_text(text, encoding).value(); };
+  const auto change = [&world](std::string_view to) {
+    return world.run("apply_diff", arguments_of({{"path", "w.txt"}, {"diff", block("b", to)}}));
+  };
+  for (const TextEncoding encoding : {TextEncoding::utf8_with_mark, TextEncoding::utf16_le, TextEncoding::utf32_be}) {
+    world.file("w.txt", encoded("\u00E9\r\nb\r\n", encoding));
+    CHECK(change("\u20AC").ok);
+    CHECK(world.bytes("w.txt") == encoded("\u00E9\r\n\u20AC\r\n", encoding));
+  }
+  world.file("w.txt", "\xE9\nb\n");
+  CHECK(change("\u20AC").ok);
+  CHECK(world.bytes("w.txt") == "\xE9\n\x80\n");  // windows-1252
+  world.file("w.txt", "\xE9\nb\n");
+  auto outcome = change("\u2192");
+  CHECK_FALSE(outcome.ok);
+  CHECK(holds(outcome.text, "\"w.txt\": line 2 of the new text has \"\u2192\" (U+2192)"));
+  CHECK(world.bytes("w.txt") == "\xE9\nb\n");
+
+  const std::string damaged = "\u00E9\u00E9\u00E9\xE9\nb\n";  // UTF-8 but for a byte
+  world.file("w.txt", damaged);
+  outcome = change("c");
+  CHECK_FALSE(outcome.ok);
+  CHECK(holds(outcome.text, "\"w.txt\": is not valid UTF-8 at byte 6, in line 1"));
+  CHECK(world.bytes("w.txt") == damaged);
 }

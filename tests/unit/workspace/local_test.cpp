@@ -14,6 +14,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -156,6 +157,25 @@ TEST_CASE("files are read, written, listed, renamed and removed") {
     CHECK(code(workspace->write(long_path + "f", "x")) == ErrorCode::invalid_argument);
     REQUIRE(workspace->write(std::string(255, 'n'), "x"));  // the temporary file needs no longer name
     CHECK(code(workspace->read("bad\nname\x1b[0m\xFF", 1)) == ErrorCode::not_found);
+  }
+}
+
+TEST_CASE("a part of a file is read without the rest of it") {
+  const TemporaryDirectory root;
+  root.put("file", "0123456789");
+  root.put("sparse", "");
+  REQUIRE(::truncate((root / "sparse").c_str(), off_t{1} << 40) == 0);  // a terabyte that no read could hold
+  for (const Resolver resolver : resolvers) {
+    const auto files = open(root.path(), resolver);
+    CHECK(files->read_range("file", 0, 4).value() == "0123");
+    CHECK(files->read_range("file", 8, 4).value() == "89");
+    CHECK(files->read_range("file", 3, 0).value().empty());
+    CHECK(files->read_range("file", 10, 4).value().empty());
+    CHECK(files->read_range("file", std::numeric_limits<std::uint64_t>::max(), 4).value().empty());
+    CHECK(files->read_range("sparse", (std::uint64_t{1} << 40) - 2, 4).value() == std::string(2, '\0'));
+    CHECK(code(files->read_range("none", 0, 1)) == ErrorCode::not_found);
+    CHECK(code(files->read_range(".", 0, 1)) == ErrorCode::invalid_argument);
+    CHECK(code(files->read_range("../x", 0, 1)) == ErrorCode::denied);
   }
 }
 
@@ -338,6 +358,7 @@ TEST_CASE("pipes, sockets and devices are refused at once") {
     for (const std::string& path : odd) {
       CAPTURE(path);
       CHECK(code(workspace->read(path, 100)) == ErrorCode::invalid_argument);
+      CHECK(code(workspace->read_range(path, 0, 100)) == ErrorCode::invalid_argument);
       CHECK(code(workspace->write(path, "x")) == ErrorCode::invalid_argument);
       CHECK(workspace->info(path)->kind == FileKind::other);
     }
