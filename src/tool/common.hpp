@@ -21,6 +21,7 @@ namespace joey {
 [[nodiscard]] std::shared_ptr<const Tool> apply_diff_tool();
 [[nodiscard]] std::shared_ptr<const Tool> list_files_tool();
 [[nodiscard]] std::shared_ptr<const Tool> search_files_tool();
+[[nodiscard]] std::shared_ptr<const Tool> generate_image_tool();
 
 // `message` is one line that names the thing and the remedy.
 [[nodiscard]] inline ToolOutcome tool_failure(std::string message) { return {false, std::move(message), {}, {}}; }

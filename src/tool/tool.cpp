@@ -51,7 +51,7 @@ std::string compact_json(std::string_view json) {
 
 std::vector<std::shared_ptr<const Tool>> workspace_tools() {
   return {read_file_tool(),  write_to_file_tool(), apply_diff_tool(),
-          list_files_tool(), search_files_tool(),  execute_command_tool()};
+          list_files_tool(), search_files_tool(),  execute_command_tool(), generate_image_tool()};
 }
 
 }  // namespace joey

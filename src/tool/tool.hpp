@@ -15,6 +15,8 @@
 
 namespace joey {
 
+class ImageModel;  // tool/image_model.hpp
+
 // What outlives a single call but not its task: commands that went on in the background. Ending it ends them.
 class TaskCommands {
  public:
@@ -29,6 +31,7 @@ struct ToolContext {
   std::shared_ptr<Workspace> workspace;
   bool protected_files{false};        // ChangeOptions::protected_files of every change
   std::shared_ptr<FileLedger> files;  // what the model has seen of files; may be null
+  std::shared_ptr<ImageModel> images;  // null: none is set up
   Scheduler* scheduler{nullptr};
   CancelToken cancel;
   UniqueFunction<void(std::string_view)> on_output;  // streamed output, UTF-8, for display; loop thread; may be empty
