@@ -28,13 +28,13 @@ void write_checkpoint(JsonWriter& json, const Checkpoint& checkpoint) {
   json.field("label", checkpoint.label).field("created_at", checkpoint.created_at).field("changed", checkpoint.changed);
 }
 
-std::string_view name_of(FileChange::Kind kind) {
+std::string_view name_of(ChangedFile::Kind kind) {
   switch (kind) {
-    case FileChange::Kind::added: return "added";
-    case FileChange::Kind::modified: return "modified";
-    case FileChange::Kind::deleted: return "deleted";
-    case FileChange::Kind::type: return "type";
-    case FileChange::Kind::mode: return "mode";
+    case ChangedFile::Kind::added: return "added";
+    case ChangedFile::Kind::modified: return "modified";
+    case ChangedFile::Kind::deleted: return "deleted";
+    case ChangedFile::Kind::type: return "type";
+    case ChangedFile::Kind::mode: return "mode";
   }
   return "modified";
 }
@@ -65,7 +65,7 @@ std::string diff_json(const CheckpointDiff& diff) {
   std::string out;
   JsonWriter json(out);
   json.begin_object().key("files").begin_array();
-  for (const FileChange& file : diff.files) {
+  for (const ChangedFile& file : diff.files) {
     json.begin_object().field("path", to_utf8(file.path)).field("change", name_of(file.kind)).field("binary", file.binary);
     json.field("mode_before", file.mode_before).field("mode_after", file.mode_after);
     json.field("diff", to_utf8(file.patch)).field("cut", file.patch_cut).end_object();

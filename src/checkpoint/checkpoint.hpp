@@ -44,7 +44,7 @@ struct TakenCheckpoint {
   std::size_t not_kept_count{0};
 };
 
-struct FileChange {
+struct ChangedFile {
   enum class Kind : std::uint8_t { added, modified, deleted, type, mode };
   std::string path;  // relative to the root, bytes as the disk has them; a directory's ends in '/'
   Kind kind{Kind::modified};
@@ -56,7 +56,7 @@ struct FileChange {
 };
 
 struct CheckpointDiff {
-  std::vector<FileChange> files;  // by path
+  std::vector<ChangedFile> files;  // by path
   std::size_t files_count{0};     // all of them, those past files_max too
 };
 

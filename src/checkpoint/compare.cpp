@@ -65,15 +65,15 @@ class Comparison {
   const CancelToken& cancel_;
 };
 
-FileChange::Kind kind_of(const Difference& difference) {
+ChangedFile::Kind kind_of(const Difference& difference) {
   const std::uint32_t before = difference.before.mode;
   const std::uint32_t after = difference.after.mode;
   constexpr std::uint32_t type_bits = 0170000;
-  if (before == 0) return FileChange::Kind::added;
-  if (after == 0) return FileChange::Kind::deleted;
-  if ((before & type_bits) != (after & type_bits)) return FileChange::Kind::type;
-  if (difference.before.id == difference.after.id || is_directory(after)) return FileChange::Kind::mode;
-  return FileChange::Kind::modified;
+  if (before == 0) return ChangedFile::Kind::added;
+  if (after == 0) return ChangedFile::Kind::deleted;
+  if ((before & type_bits) != (after & type_bits)) return ChangedFile::Kind::type;
+  if (difference.before.id == difference.after.id || is_directory(after)) return ChangedFile::Kind::mode;
+  return ChangedFile::Kind::modified;
 }
 
 // Adds patches to changes, within the limits of all of them.
@@ -81,9 +81,9 @@ class Patches {
  public:
   Patches(const Objects& objects, const CheckpointDiffLimits& limits) : objects_(objects), limits_(limits) {}
 
-  Status add(const Difference& difference, FileChange& change) {
+  Status add(const Difference& difference, ChangedFile& change) {
     const bool has_text = has_content(difference.before.mode) || has_content(difference.after.mode);
-    if (!has_text || change.kind == FileChange::Kind::mode) return {};
+    if (!has_text || change.kind == ChangedFile::Kind::mode) return {};
     for (const TreeEntry* side : {&difference.before, &difference.after}) {
       if (!has_content(side->mode)) continue;
       const Result<std::uint64_t> size = objects_.size(side->id);
@@ -119,7 +119,7 @@ class Patches {
     return plain ? path : quoted_path(path);
   }
 
-  void write(const std::string& before, const std::string& after, const Difference& difference, FileChange& change) {
+  void write(const std::string& before, const std::string& after, const Difference& difference, ChangedFile& change) {
     git_diff_options options = GIT_DIFF_OPTIONS_INIT;
     options.flags = GIT_DIFF_FORCE_TEXT;
     git_patch* patch = nullptr;
@@ -192,7 +192,7 @@ Result<CheckpointDiff> describe(const Objects& objects, const Id& before, const 
   Patches patches(objects, limits);
   for (const Difference& difference : differences) {
     if (cancel.cancelled()) return failure(ErrorCode::cancelled, "the comparison of checkpoints was cancelled");
-    FileChange change;
+    ChangedFile change;
     change.path = difference.path;
     const std::uint32_t mode = difference.after.mode != 0 ? difference.after.mode : difference.before.mode;
     if (is_directory(mode)) change.path += '/';

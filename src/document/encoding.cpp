@@ -627,21 +627,4 @@ void TextDecoder::decode_sequences(std::string_view bytes, std::string& out) {
   carry_ = rest;
 }
 
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const auto byte = [&](std::size_t k) -> std::uint32_t {
-      return i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0;
-    };
-    const std::uint32_t bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-    out += digits[bits >> 18];
-    out += digits[bits >> 12 & 63];
-    out += i + 1 < bytes.size() ? digits[bits >> 6 & 63] : '=';
-    out += i + 2 < bytes.size() ? digits[bits & 63] : '=';
-  }
-  return out;
-}
-
 }  // namespace joey

@@ -116,6 +116,4 @@ class TextDecoder {
   std::optional<std::uint64_t> damage_;
 };
 
-[[nodiscard]] std::string base64(std::string_view bytes);
-
 }  // namespace joey

@@ -1,11 +1,11 @@
 #include "project/mentions.hpp"
 
 #include <fmt/format.h>
-#include <sodium.h>
 
 #include <algorithm>
 #include <map>
 
+#include "base/base64.hpp"
 #include "base/text.hpp"
 #include "project/git_context.hpp"
 #include "project/loading.hpp"
@@ -89,14 +89,6 @@ std::string_view image_type(std::string_view bytes) {
   if (bytes.starts_with("GIF87a") || bytes.starts_with("GIF89a")) return "image/gif";
   if (bytes.starts_with("RIFF") && bytes.size() >= 12 && bytes.substr(8, 4) == "WEBP") return "image/webp";
   return {};
-}
-
-std::string base64_of(std::string_view bytes) {
-  constexpr int variant = sodium_base64_VARIANT_ORIGINAL;
-  std::string text(sodium_base64_encoded_len(bytes.size(), variant), '\0');
-  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), variant);
-  text.pop_back();  // the NUL it ends with
-  return text;
 }
 
 // The lines of a file as read_file shows them, as many as may be.
@@ -294,7 +286,7 @@ class Expander {
       return fmt::format("not attached: the images of a message may have {} bytes in all", limits_.images_bytes_max);
     }
     images_bytes_ += bytes.size();
-    expansion_.images.push_back({std::string(type), base64_of(bytes)});
+    expansion_.images.push_back({std::string(type), encode_base64(bytes)});
     return {};
   }
 

@@ -31,6 +31,7 @@ namespace joey {
 [[nodiscard]] std::shared_ptr<const Tool> skill_tool();
 [[nodiscard]] std::shared_ptr<const Tool> list_code_definition_names_tool();
 [[nodiscard]] std::shared_ptr<const Tool> read_command_output_tool();
+[[nodiscard]] std::shared_ptr<const Tool> generate_image_tool();
 
 // `message` is one line that names the thing and the remedy.
 [[nodiscard]] inline ToolOutcome tool_failure(std::string message) { return {false, std::move(message), {}, {}}; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/base64.hpp"
 #include "base/text.hpp"
 #include "document/document.hpp"
 #include "document/encoding.hpp"
@@ -226,7 +227,7 @@ class FileReader {
     }
     images_size_ += file.size;
     FileResult result = note(file, what);
-    result.images.push_back({std::string(image.type), base64(file.bytes)});
+    result.images.push_back({std::string(image.type), encode_base64(file.bytes)});
     return result;
   }
 

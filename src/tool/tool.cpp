@@ -85,6 +85,7 @@ std::vector<std::shared_ptr<const Tool>> workspace_tools(const ExecuteCommandOpt
           read_command_output_tool(),
           run_slash_command_tool(),
           skill_tool(),
+          generate_image_tool(),
           // Other ways to edit, for models that were trained on them.
           edit_tool("edit"),
           edit_tool("search_and_replace"),

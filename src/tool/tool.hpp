@@ -16,7 +16,8 @@
 namespace joey {
 
 class Artifacts;
-struct Project;  // project/project.hpp
+class ImageModel;  // tool/image_model.hpp
+struct Project;    // project/project.hpp
 
 // What outlives a single call but not its task: a command that went on in the background. Destroying it ends it.
 // Loop thread.
@@ -43,6 +44,7 @@ struct ToolContext {
   bool protected_files{false};        // ChangeOptions::protected_files of every change
   std::shared_ptr<FileLedger> files;  // what the model has seen of files; may be null
   std::shared_ptr<const Project> project;  // what the repository says; may be null
+  std::shared_ptr<ImageModel> images;  // null: none is set up
   Scheduler* scheduler{nullptr};
   CancelToken cancel;
   UniqueFunction<void(std::string_view)> on_output;  // streamed output, UTF-8, for display; loop thread; may be empty

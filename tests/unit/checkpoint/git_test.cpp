@@ -13,7 +13,7 @@ using namespace joey::test;
 
 namespace {
 
-const FileChange* change_of(const CheckpointDiff& diff, const std::string& path) {
+const ChangedFile* change_of(const CheckpointDiff& diff, const std::string& path) {
   const auto found = std::find_if(diff.files.begin(), diff.files.end(), [&](const auto& file) { return file.path == path; });
   return found == diff.files.end() ? nullptr : &*found;
 }
@@ -106,7 +106,7 @@ TEST_CASE("a diff names what was added, modified, deleted, retyped and given ano
     CHECK(diff.files_count == 7);
     REQUIRE(diff.files.size() == 7);
     CHECK(std::is_sorted(diff.files.begin(), diff.files.end(), [](auto& a, auto& b) { return a.path < b.path; }));
-    using Kind = FileChange::Kind;
+    using Kind = ChangedFile::Kind;
     REQUIRE(change_of(diff, "modified.txt") != nullptr);
     CHECK(change_of(diff, "modified.txt")->kind == Kind::modified);
     CHECK(change_of(diff, "modified.txt")->patch ==

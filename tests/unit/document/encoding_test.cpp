@@ -275,11 +275,3 @@ TEST_CASE("a large text of one line is detected in little time") {
   for (std::size_t i = 100; i < bytes.size(); i += 5000) bytes[i] = '\xE9';
   CHECK(detect_encoding(bytes) == TextEncoding::windows_1252);
 }
-
-TEST_CASE("base64") {
-  CHECK(base64("").empty());
-  CHECK(base64("f") == "Zg==");
-  CHECK(base64("fo") == "Zm8=");
-  CHECK(base64("foo") == "Zm9v");
-  CHECK(base64("\xFF\xFE\xFD") == "//79");
-}

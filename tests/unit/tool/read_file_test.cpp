@@ -1,3 +1,4 @@
+#include "base/base64.hpp"
 #include "tool_world.hpp"
 
 #include <fmt/format.h>
@@ -169,7 +170,7 @@ TEST_CASE("images come as images, by their content") {
   world.file("a.dat", png);
   auto outcome = world.run("read_file", R"({"path":"a.dat"})");
   REQUIRE(outcome.images.size() == 1);
-  CHECK(outcome.images[0] == Image{"image/png", base64(png)});
+  CHECK(outcome.images[0] == Image{"image/png", encode_base64(png)});
   CHECK(outcome.text == "File: a.dat\n(image/png of 258x3 pixels, 33 bytes)");
   const auto refused = [&](std::string_view bytes) {
     world.file("b.png", bytes);
