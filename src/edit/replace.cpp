@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -213,7 +215,7 @@ class Replacer {
       return failure(ErrorCode::limit, fmt::format("old_string is in the file more than {} times", places_max));
     }
     if (const auto places = chosen(literal)) return replace(*places);
-    if (!what_.tolerant) return fail(literal.empty() ? missing() : miscounted(literal, ""));
+    if (!what_.tolerant) return fail(literal.empty() ? missing() : miscounted(literal, literal, ""));
     return replace_tolerantly(literal);
   }
 
@@ -246,8 +248,7 @@ class Replacer {
       counts += fmt::format("; {} {}", name, times(places.size()));
       if (nearest.empty()) nearest = places;
     }
-    if (nearest.empty()) return fail(missing());
-    return fail(miscounted(nearest, counts));
+    return fail(nearest.empty() ? missing() : miscounted(literal, nearest, counts));
   }
 
   // White space that both strings begin or end with is not theirs to change, and need not be there.
@@ -278,7 +279,7 @@ class Replacer {
     EditResult result;
     result.exact = exact_;
     bool ruled = true;  // the new lines' indentation is the text's
-    std::string_view ending = ending_after(file_.original(0, file_.text().size()));
+    std::string_view ending = first_ending(file_.original(0, file_.text().size()));
     std::size_t at = 0;
     for (const Place& place : places) {
       const std::string_view between = file_.original(at, place.begin);
@@ -310,7 +311,7 @@ class Replacer {
   }
 
   // The first line ending of a text.
-  static std::string_view ending_after(std::string_view text) {
+  static std::string_view first_ending(std::string_view text) {
     const std::size_t newline = text.find('\n');
     return newline != std::string_view::npos && newline > 0 && text[newline - 1] == '\r' ? "\r\n" : "\n";
   }
@@ -375,12 +376,13 @@ class Replacer {
   [[nodiscard]] std::string missing() const {
     const auto editable = to_editable_lines(file_.original(0, file_.text().size()));
     if (!editable) return "old_string is not in the file.";
-    std::vector<Line> wanted = to_lines(old_.text());
+    const std::vector<std::string_view> all = texts_of(to_lines(old_.text()));
+    std::span<const std::string_view> wanted = all;
     // Blank lines at the ends say little about where the text is.
-    while (wanted.size() > 1 && trim_end(wanted.back().text).empty()) wanted.pop_back();
-    while (wanted.size() > 1 && trim_end(wanted.front().text).empty()) wanted.erase(wanted.begin());
+    while (wanted.size() > 1 && trim_end(wanted.back()).empty()) wanted = wanted.first(wanted.size() - 1);
+    while (wanted.size() > 1 && trim_end(wanted.front()).empty()) wanted = wanted.subspan(1);
     WorkBudget budget(nearest_steps_max);
-    const Location nearest = Locator(editable->lines).nearest(texts_of(wanted), budget);
+    const Location nearest = Locator(editable->lines).nearest(wanted, budget);
     return explain_missing("old_string", wanted.size(), editable->lines, nearest);
   }
 
@@ -394,10 +396,11 @@ class Replacer {
     return line_list(lines, places.size());
   }
 
-  // `counts`: of the tolerant ways.
-  [[nodiscard]] std::string miscounted(const std::vector<Place>& places, std::string_view counts) const {
-    std::string text =
-        fmt::format("old_string is in the file {}, at {}{}", times(places.size()), lines_of(places), counts);
+  // `counts`: what the tolerant ways found, the first of which something is at `nearest`.
+  [[nodiscard]] std::string miscounted(const std::vector<Place>& literal, const std::vector<Place>& nearest,
+                                       std::string_view counts) const {
+    const std::string found = literal.empty() ? "not literally in the file" : "in the file " + times(literal.size());
+    std::string text = fmt::format("old_string is {}{}, at {}", found, counts, lines_of(nearest));
     if (what_.places > 1) text += fmt::format(", and not {} times as expected", what_.places);
     return text + fmt::format(": {}{}.", what_.places > 1 ? "check the text" : "add lines around it until it is unique",
                               what_.several.empty() ? "" : fmt::format(", or {}", what_.several));

@@ -78,7 +78,6 @@ TEST_CASE("a replacement changes exactly its place") {
 TEST_CASE("dollar sequences in a replacement are text") {
   CHECK(once("f(x)\n", "x", "$& $1 $$ $` $' \\1 \\0") == "f($& $1 $$ $` $' \\1 \\0)\n");
   CHECK(once("$& $$\n", "$&", "&") == "& $$\n");
-  CHECK(tolerantly("f( x )", "f(x )", "$&") == "failed: " + std::string(tolerantly("f( x )", "f(x )", "$&")).substr(8));
   CHECK(tolerantly("f(  x )", "f( x )", "$&$$") == "$&$$");
 }
 
@@ -164,8 +163,10 @@ TEST_CASE("each way of matching must find exactly as many places as expected") {
   CHECK(tolerantly("f(  a )\nf(   a )\n", "f( a )", "g()", 2) == "g()\ng()\n");
   CHECK(tolerantly("a b\na\nb\n", "a b", "c", 2) == "c\nc\n");
   CHECK(tolerantly("x  y\nx  y\n", "x y", "z") ==
-        "failed: old_string is in the file 2 times, at lines 1, 2; but for white space 2 times; by its words alone 2 "
-        "times: add lines around it until it is unique, or set expected_replacements.");
+        "failed: old_string is not literally in the file; but for white space 2 times; by its words alone 2 times, at lines "
+        "1, 2: add lines around it until it is unique, or set expected_replacements.");
+  CHECK(holds(tolerantly("x y\nx  y\n", "x y", "z", 3), "is in the file once; but for white space 2 times; by its words alone 2 "
+                                                        "times, at line 1, and not 3 times as expected"));
 }
 
 TEST_CASE("a hostile text or needle costs bounded time") {
