@@ -41,7 +41,7 @@ Grammar grammar_of(Language language) {
     case Language::json: return {tree_sitter_json(), json_query};
     case Language::kotlin: return {tree_sitter_kotlin(), kotlin_query};
     case Language::lua: return {tree_sitter_lua(), lua_query};
-    case Language::markdown: break;  // has a scanner of its own
+    case Language::markdown: break;
     case Language::php: return {tree_sitter_php(), php_query};
     case Language::python: return {tree_sitter_python(), python_query};
     case Language::ruby: return {tree_sitter_ruby(), ruby_query};

@@ -1,4 +1,4 @@
-// The grammars that are built in.
+// The grammar and the query of each language.
 #pragma once
 
 #include <tree_sitter/api.h>
@@ -10,10 +10,11 @@
 namespace joey {
 
 struct Grammar {
-  const TSLanguage* language{nullptr};  // null: not built in
-  std::string_view query;               // of its definitions: queries/*.scm
+  const TSLanguage* language{nullptr};
+  std::string_view query;  // queries/*.scm
 };
 
+// Not of Markdown, which has a scanner of its own.
 [[nodiscard]] Grammar grammar_of(Language language);
 
 }  // namespace joey

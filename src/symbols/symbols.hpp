@@ -28,7 +28,7 @@ struct Definition {
 };
 
 struct DefinitionLimits {
-  std::size_t source_size_max{1U << 20};        // bytes
+  std::size_t source_size_max{512U << 10};      // bytes
   std::chrono::milliseconds time_max{1'000};    // of parsing
   std::size_t definitions_max{5'000};
   std::size_t depth_max{16};                    // deeper ones are left out
@@ -39,6 +39,8 @@ struct Definitions {
   std::vector<Definition> list;  // by position, outer before inner; of those with the same lines the outer one
   bool truncated{false};         // there are more than definitions_max
 };
+
+class TreeFinder;
 
 // Finds definitions, and keeps what is prepared once per language: keep it for many files.
 //
@@ -56,8 +58,8 @@ class DefinitionFinder {
   [[nodiscard]] Result<Definitions> find(std::string_view source, Language language);
 
  private:
-  struct Parts;
-  std::unique_ptr<Parts> parts_;
+  DefinitionLimits limits_;
+  std::unique_ptr<TreeFinder> trees_;
 };
 
 }  // namespace joey
