@@ -26,7 +26,7 @@ struct Checkpoint {
   std::uint64_t seq{0};
   std::string label;
   Timestamp created_at{0};
-  std::size_t changed{0};  // paths that differ from the task's checkpoint before; of its first, all paths
+  std::size_t changed{0};  // paths that differ from the task's checkpoint before; of its first, all files
 };
 
 // What a checkpoint knows of but does not hold.

@@ -115,6 +115,7 @@ class GitCheckpoints final : public Checkpoints {
     if (to.empty()) {
       Result<Scan> present = look(**repository, before->tree, cancel);
       if (!present) return tl::unexpected(std::move(present.error()));
+      if (Status status = commit(**repository, *present); !status) return tl::unexpected(std::move(status.error()));
       after = present->tree;
     } else {
       const Result<Snapshot> snapshot = (*repository)->find(to);
@@ -167,7 +168,7 @@ class GitCheckpoints final : public Checkpoints {
     return repository;
   }
 
-  // Looks at the workspace; what it finds is in the repository afterwards, with no checkpoint naming it.
+  // Looks at the workspace. What it finds is in the repository after commit(), with no checkpoint naming it.
   Result<Scan> look(Repository& repository, const std::optional<Id>& also, const CancelToken& cancel) {
     ScanOptions options;
     options.file_size_max = options_.file_size_max;
@@ -178,11 +179,14 @@ class GitCheckpoints final : public Checkpoints {
     options.cache_key = cache_key();
     options.repository = repository.status();
     const StatCache cache = StatCache::load(repository.cache_path(), options.cache_key);
-    Result<Scan> present = scan(root_, repository.objects(), cache, options, cancel);
-    if (!present) return present;
-    if (Status status = repository.objects().commit(); !status) return tl::unexpected(std::move(status.error()));
-    if (!present->cache.empty()) repository.write_cache(std::exchange(present->cache, {}));
-    return present;
+    return scan(root_, repository.objects(), cache, options, cancel);
+  }
+
+  // The cache comes last: it must name nothing that is not there.
+  static Status commit(Repository& repository, const Scan& present) {
+    if (Status status = repository.objects().commit(); !status) return status;
+    if (!present.cache.empty()) repository.write_cache(present.cache);
+    return {};
   }
 
   Result<TakenCheckpoint> take(Repository& repository, const CheckpointRequest& request, const std::optional<Id>& also,
@@ -197,6 +201,7 @@ class GitCheckpoints final : public Checkpoints {
     Result<std::optional<Snapshot>> last = repository.newest(request.task);
     if (!last) return tl::unexpected(std::move(last.error()));
     if (*last && (**last).tree == tree) {
+      if (Status status = commit(repository, *present); !status) return tl::unexpected(std::move(status.error()));
       taken.checkpoint = std::move((**last).checkpoint);
       taken.unchanged = true;
       return taken;
@@ -207,7 +212,7 @@ class GitCheckpoints final : public Checkpoints {
     snapshot.checkpoint.seq = request.seq;
     snapshot.checkpoint.label = request.label;
     snapshot.checkpoint.created_at = now_ms();
-    snapshot.checkpoint.changed = present->entries;
+    snapshot.checkpoint.changed = present->files;
     if (*last) {
       std::size_t changed = 0;
       const UniqueFunction<Descend(const Difference&)> count = [&changed](const Difference& difference) {
@@ -218,6 +223,7 @@ class GitCheckpoints final : public Checkpoints {
       if (compare(repository.objects(), (**last).tree, tree, count, cancel)) snapshot.checkpoint.changed = changed;
     }
     if (Status status = repository.add(snapshot); !status) return tl::unexpected(std::move(status.error()));
+    if (Status status = commit(repository, *present); !status) return tl::unexpected(std::move(status.error()));
     taken.checkpoint = std::move(snapshot.checkpoint);
     return taken;
   }

@@ -136,6 +136,7 @@ Objects::Objects(Objects&& other) noexcept
       checked_bytes_(other.checked_bytes_),
       odb_(std::exchange(other.odb_, nullptr)),
       writer_(std::move(other.writer_)),
+      added_trees_(std::move(other.added_trees_)),
       full_(std::move(other.full_)) {}
 
 Id Objects::id_of(ObjectType type, std::string_view bytes) {
@@ -171,6 +172,7 @@ Result<std::uint64_t> Objects::size(const Id& id) const {
 }
 
 Result<std::vector<TreeEntry>> Objects::tree(const Id& id) const {
+  if (const auto added = added_trees_.find(id); added != added_trees_.end()) return decode_tree(added->second);
   const Result<std::string> bytes = read(ObjectType::tree, id);
   if (!bytes) return tl::unexpected(bytes.error());
   return decode_tree(*bytes);
@@ -209,6 +211,7 @@ Result<Id> Objects::add(ObjectType type, std::string_view bytes) {
     writer_ = std::move(*writer);
   }
   if (Status status = writer_->add(type, id, bytes); !status) return tl::unexpected(std::move(status.error()));
+  if (type == ObjectType::tree) added_trees_.emplace(id, bytes);
   return id;
 }
 
@@ -220,6 +223,7 @@ Status Objects::commit() {
     if (!name) return tl::unexpected(std::move(name.error()));
   }
   full_.clear();
+  added_trees_.clear();
   git_odb_refresh(odb_);
   return {};
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/result.hpp"
@@ -67,14 +68,14 @@ class Objects {
 
   [[nodiscard]] static Id id_of(ObjectType type, std::string_view bytes);
 
-  // What add() took cannot be read or found before commit().
   [[nodiscard]] bool has(const Id& id) const;
   // `corrupt` when it is missing or not what was written.
   [[nodiscard]] Result<std::string> read(ObjectType type, const Id& id) const;
   [[nodiscard]] Result<std::uint64_t> size(const Id& id) const;  // of the object's bytes
   [[nodiscard]] Result<std::vector<TreeEntry>> tree(const Id& id) const;
 
-  // Adds an object unless it is there. `limit` when the budget is used up.
+  // Adds an object unless it is there. Of what was added only trees can be read before commit(). `limit` when the
+  // budget is used up.
   [[nodiscard]] Result<Id> add(ObjectType type, std::string_view bytes);
   // All that was added is there. Without it, nothing is.
   [[nodiscard]] Status commit();
@@ -89,6 +90,7 @@ class Objects {
   std::uint64_t checked_bytes_{0};  // added_bytes_ when the disk was last looked at
   git_odb* odb_{nullptr};
   std::unique_ptr<PackWriter> writer_;
+  std::unordered_map<Id, std::string, IdHash> added_trees_;
   std::vector<std::unique_ptr<PackWriter>> full_;  // at their size limit, to be finished with the last
 };
 

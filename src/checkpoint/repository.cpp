@@ -31,7 +31,8 @@ constexpr std::string_view config_text =
     "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"
     // Trees hold all permission bits.
     "[fsck]\n\tbadFilemode = ignore\n"
-    "[gc]\n\tauto = 0\n";
+    // References are read as files.
+    "[gc]\n\tauto = 0\n\tpackRefs = false\n";
 
 using IdSet = std::unordered_set<Id, IdHash>;
 

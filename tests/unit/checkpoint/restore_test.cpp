@@ -95,7 +95,8 @@ TEST_CASE("a restore touches only what differs") {
   // To what is there already: nothing.
   const auto again = bench.restore(taken.checkpoint.id);
   CHECK(again.written == 0);
-  CHECK(again.before == taken.checkpoint.id);
+  CHECK(again.removed == 0);
+  CHECK(bench.restore(taken.checkpoint.id).before == again.before);
 }
 
 TEST_CASE("files of nested repositories, submodules and worktrees are restored, and no .git is touched") {
@@ -139,7 +140,7 @@ TEST_CASE("symlinks are never followed, neither to save nor to restore") {
   bench.root.put("dir/more/x", "x");
   bench.root.link(outside.path(), "link");
   const auto taken = bench.take();
-  CHECK(taken.checkpoint.changed == 5);  // dir, dir/secret, dir/more, dir/more/x, link: nothing behind it
+  CHECK(taken.checkpoint.changed == 3);  // dir/secret, dir/more/x and link: nothing behind it
 
   // The directory becomes a link to elsewhere.
   bench.remove("dir");

@@ -67,7 +67,7 @@ TEST_CASE("every change is seen with a warm cache: content, size kept, times set
 
 TEST_CASE("changes of equal size within a step of the clock are seen") {
   const Workbench bench;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 60; ++i) {
     const std::string text = std::to_string(1'000 + i);
     // Written in place, at once.
     std::ofstream(bench.root / "file") << text;
@@ -75,7 +75,6 @@ TEST_CASE("changes of equal size within a step of the clock are seen") {
     REQUIRE(taken.unchanged == false);
     REQUIRE(git(bench.repository(), "show " + taken.checkpoint.id + ":file | grep -qx " + text) == 0);
     if (i == 20) settle();
-    if (i > 60) break;
   }
 }
 
@@ -103,7 +102,7 @@ TEST_CASE("rules of .gitignore files are followed as they change, with a warm ca
   bench.root.put(".gitignore", "*.o\n/log/\n");
   CHECK(removed() == 2);
   bench.remove(".gitignore");
-  CHECK(removed() == 5);  // it, a/x.o, a/new.o, log, log/l but for the directory
+  CHECK(removed() == 4);  // it, a/x.o, a/new.o, log/l
 }
 
 TEST_CASE("names that are no ordinary ones are kept: .GIT, a long one, those that look like git's own") {
@@ -122,12 +121,18 @@ TEST_CASE("names that are no ordinary ones are kept: .GIT, a long one, those tha
 
 TEST_CASE("a tree as deep as paths can be is kept, and what is deeper is reported") {
   const Workbench bench;
-  std::filesystem::path deep = bench.root.path();
-  for (int i = 0; i < 1'500; ++i) deep /= "d";
-  std::filesystem::create_directories(deep);
+  int directory = ::open(bench.root.path().c_str(), O_PATH | O_DIRECTORY);
+  for (int i = 0; i < 1'500; ++i) {
+    REQUIRE(::mkdirat(directory, "d", 0755) == 0);
+    const int next = ::openat(directory, "d", O_PATH | O_DIRECTORY);
+    ::close(directory);
+    directory = next;
+  }
+  ::close(directory);
   const auto taken = bench.take();
   CHECK(taken.not_kept_count == 1);
-  CHECK(taken.checkpoint.changed == shadow::depth_max + 1);
+  REQUIRE(taken.not_kept.size() == 1);
+  CHECK(taken.not_kept[0].path.size() == 2 * shadow::depth_max + 1);
   settle();
   bench.take();
   CHECK(bench.take().unchanged);
