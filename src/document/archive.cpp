@@ -16,15 +16,16 @@ constexpr std::size_t name_shown_max = 100;
 
 tl::unexpected<Error> damaged(std::string_view part, std::string_view what) {
   return failure(ErrorCode::corrupt,
-                 fmt::format("is damaged ({}{}{}): open and save it again with the program that made it", part_name(part),
-                             part.empty() ? "" : ": ", what));
+                 fmt::format("is damaged ({}{}{}): open and save it again with the program that made it",
+                             part_name(part), part.empty() ? "" : ": ", what));
 }
 
 }  // namespace
 
 std::string part_name(std::string_view part) {
   std::string name = to_utf8(utf8_prefix(part, name_shown_max));
-  std::replace_if(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
   return name;
 }
 

@@ -7,8 +7,8 @@ DocumentKind document_kind(std::string_view bytes) {
   if (bytes.starts_with("PK\x03\x04")) return DocumentKind::package;
   const std::size_t first = bytes.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos || bytes[first] != '{') return DocumentKind::none;
-  const bool notebook = bytes.find("\"nbformat\"") != std::string_view::npos &&
-                        bytes.find("\"cells\"") != std::string_view::npos;
+  const bool notebook =
+      bytes.find("\"nbformat\"") != std::string_view::npos && bytes.find("\"cells\"") != std::string_view::npos;
   return notebook ? DocumentKind::notebook : DocumentKind::none;
 }
 

@@ -33,8 +33,8 @@ struct DocumentText {
   bool cut{false};    // there is more
 };
 
-// `bytes` are all of the file. `not_found`: a package that is none of these documents. `unsupported`: not built in, or a
-// program is missing. `corrupt`, `limit`, `timeout`, `cancelled`. The messages are to follow the file's path.
+// `bytes` are all of the file. `not_found`: a package that is none of these documents. `unsupported`: not built in, or
+// a program is missing. `corrupt`, `limit`, `timeout`, `cancelled`. The messages are to follow the file's path.
 //
 // Threads: any. A PDF is read by another process, which this one waits for.
 [[nodiscard]] Result<DocumentText> document_text(std::string_view bytes, DocumentKind kind, const CancelToken& cancel);

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr char32_t unmapped = 0xFFFFFFFF;
-constexpr std::size_t look_size = 8192;          // bytes in which zeros tell binary from text
+constexpr std::size_t look_size = 8192;            // bytes in which zeros tell binary from text
 constexpr std::size_t guess_size_max = 64U << 10;  // of the lines a guess is made from
 constexpr std::size_t guess_line_max = 4096;
 constexpr std::size_t latin_letters_few = 12;  // fewer do not tell one Latin encoding from another
@@ -274,11 +274,11 @@ tl::unexpected<Error> not_encodable(std::string_view text, std::size_t at, const
   std::string_view rest = text.substr(at);
   const std::string_view character = rest.substr(0, utf8_sequence_size(rest));
   const auto code = static_cast<std::uint32_t>(take_code_point(rest));
-  return failure(ErrorCode::invalid_argument,
-                 fmt::format("line {} of the new text has \"{}\" (U+{:04X}), which the file's encoding, {}, cannot hold: "
-                             "do without it, or convert the file first, as with iconv -f {} -t UTF-8",
-                             line_of(text, at), code < 0x20 ? std::string_view("?") : character, code, of.name,
-                             of.converter));
+  return failure(
+      ErrorCode::invalid_argument,
+      fmt::format("line {} of the new text has \"{}\" (U+{:04X}), which the file's encoding, {}, cannot hold: "
+                  "do without it, or convert the file first, as with iconv -f {} -t UTF-8",
+                  line_of(text, at), code < 0x20 ? std::string_view("?") : character, code, of.name, of.converter));
 }
 
 Result<std::string> encode_bytes(std::string_view text, const Description& to) {
@@ -335,7 +335,8 @@ std::string decode_lossy(std::string_view bytes, TextEncoding encoding) {
 
 // Control characters that texts have not.
 bool is_odd_control(char32_t c) {
-  return c < 0x20 && c != '\t' && c != '\n' && c != '\v' && c != '\f' && c != '\r' && c != '\b' && c != 0x1B && c != 0x1A;
+  return c < 0x20 && c != '\t' && c != '\n' && c != '\v' && c != '\f' && c != '\r' && c != '\b' && c != 0x1B &&
+         c != 0x1A;
 }
 
 // Without a mark, UTF-16 gives itself away by the zeros of its ASCII characters: all in the same half of a unit.
@@ -348,13 +349,15 @@ bool is_utf16(std::string_view look, bool big_endian) {
   bool low_expected = false;
   for (std::size_t i = 0; i + 1 < look.size(); i += 2) {
     const char32_t unit = wide.unit(look, i);
-    if (is_odd_control(unit) || unit == 0xFFFE || unit == 0xFFFF || is_low_surrogate(unit) != low_expected) return false;
+    if (is_odd_control(unit) || unit == 0xFFFE || unit == 0xFFFF || is_low_surrogate(unit) != low_expected) {
+      return false;
+    }
     low_expected = is_high_surrogate(unit);
   }
   return true;
 }
 
-// Whether bytes that are not UTF-8 are that but for a few. Legacy texts hold hardly anything that looks like a sequence.
+// Whether bytes that are not UTF-8 are that but for a few. Legacy texts hold next to nothing that looks like it.
 bool is_nearly_utf8(std::string_view bytes) {
   std::size_t good = 0;
   std::size_t bad = 0;
@@ -453,15 +456,17 @@ TextEncoding detect_encoding(std::string_view bytes, Extent extent) {
   if (extent == Extent::beginning) bytes.remove_suffix(unfinished_utf8(bytes));
   if (valid_utf8(bytes)) return TextEncoding::utf8;
   constexpr std::size_t bytes_per_control = 50;
-  const auto odd = std::count_if(look.begin(), look.end(),
-                                 [](char c) { return is_odd_control(static_cast<unsigned char>(c)); });
+  const auto odd =
+      std::count_if(look.begin(), look.end(), [](char c) { return is_odd_control(static_cast<unsigned char>(c)); });
   if (static_cast<std::size_t>(odd) * bytes_per_control > look.size()) return TextEncoding::binary;
   return is_nearly_utf8(bytes) ? TextEncoding::utf8 : legacy_encoding(bytes, extent);
 }
 
 Result<std::string> decode_text(std::string_view bytes, TextEncoding encoding) {
   const Description& from = description(encoding);
-  if (from.form == Form::none) return failure(ErrorCode::corrupt, "is a binary file: look at it and change it with commands");
+  if (from.form == Form::none) {
+    return failure(ErrorCode::corrupt, "is a binary file: look at it and change it with commands");
+  }
   TextDecoder decoder(encoding);
   if (!decoder.has_converter()) return no_converter(from);
   std::string text;
@@ -479,16 +484,19 @@ Result<std::string> decode_text(std::string_view bytes, TextEncoding encoding) {
     const std::string_view written = again ? std::string_view(*again) : std::string_view();
     const auto differs = std::mismatch(bytes.begin(), bytes.end(), written.begin(), written.end()).first;
     const auto at = static_cast<std::size_t>(differs - bytes.begin());
-    return failure(ErrorCode::corrupt,
-                   fmt::format("has a character at byte {}, in line {}, that {} can write in several ways: change it with "
-                               "a command, which leaves such bytes as they are",
-                               at, line_of(bytes, at), from.name));
+    return failure(
+        ErrorCode::corrupt,
+        fmt::format("has a character at byte {}, in line {}, that {} can write in several ways: change it with "
+                    "a command, which leaves such bytes as they are",
+                    at, line_of(bytes, at), from.name));
   }
   return text;
 }
 
 Result<std::string> encode_text(std::string_view text, TextEncoding encoding) {
-  if (!valid_utf8(text)) return failure(ErrorCode::invalid_argument, "the new text is not valid UTF-8: write it as UTF-8");
+  if (!valid_utf8(text)) {
+    return failure(ErrorCode::invalid_argument, "the new text is not valid UTF-8: write it as UTF-8");
+  }
   Result<std::string> bytes = encode(text, encoding);
   if (!bytes || description(encoding).form != Form::sequences) return bytes;
   // Converters write some characters as others that look alike; that is another text.

@@ -72,8 +72,8 @@ enum class TextEncoding : std::uint8_t {
 // Whether bytes are all of a text, or its beginning, which may end within a character.
 enum class Extent : std::uint8_t { whole, beginning };
 
-// By the byte order mark; else UTF-8 when it is that or nearly so, UTF-16 by the pattern of its zeros, a legacy encoding
-// by its letters, and windows-1252 where those do not tell. The last two are guesses: they fit the bytes.
+// By the byte order mark; else UTF-8 when it is that or nearly so, UTF-16 by the pattern of its zeros, a legacy
+// encoding by its letters, and windows-1252 where those do not tell. The last two are guesses: they fit the bytes.
 [[nodiscard]] TextEncoding detect_encoding(std::string_view bytes, Extent extent = Extent::whole);
 
 // `bytes` as UTF-8, without the mark. `corrupt`, with the place, when they are not of this encoding or could not be
@@ -110,9 +110,9 @@ class TextDecoder {
 
   const TextEncoding encoding_;
   std::unique_ptr<Converter> converter_;
-  std::size_t mark_size_;        // left to be skipped
-  std::string carry_;            // the beginning of a character
-  std::uint64_t consumed_{0};    // bytes before the piece in hand
+  std::size_t mark_size_;      // left to be skipped
+  std::string carry_;          // the beginning of a character
+  std::uint64_t consumed_{0};  // bytes before the piece in hand
   std::optional<std::uint64_t> damage_;
 };
 

@@ -12,7 +12,9 @@ std::uint32_t byte(std::string_view bytes, std::size_t at) {
 std::uint32_t big16(std::string_view bytes, std::size_t at) { return byte(bytes, at) << 8 | byte(bytes, at + 1); }
 std::uint32_t big32(std::string_view bytes, std::size_t at) { return big16(bytes, at) << 16 | big16(bytes, at + 2); }
 std::uint32_t little16(std::string_view bytes, std::size_t at) { return byte(bytes, at) | byte(bytes, at + 1) << 8; }
-std::uint32_t little24(std::string_view bytes, std::size_t at) { return little16(bytes, at) | byte(bytes, at + 2) << 16; }
+std::uint32_t little24(std::string_view bytes, std::size_t at) {
+  return little16(bytes, at) | byte(bytes, at + 2) << 16;
+}
 
 bool has(std::string_view bytes, std::size_t at, std::string_view part) {
   return bytes.size() >= at && bytes.substr(at).starts_with(part);
@@ -96,7 +98,10 @@ std::string_view binary_kind(std::string_view bytes) {
       {0, "ID3", "MP3 sound"},
       {0, "OggS", "Ogg sound"},
       {0, "fLaC", "FLAC sound"},
-      {0, "\x7F" "ELF", "ELF program or library"},
+      {0,
+       "\x7F"
+       "ELF",
+       "ELF program or library"},
       {0, "MZ", "Windows program or library"},
       {0, "\xCF\xFA\xED\xFE", "Mach-O program"},
       {0, "\xCA\xFE\xBA\xBE", "Java class or Mach-O program"},
@@ -105,7 +110,11 @@ std::string_view binary_kind(std::string_view bytes) {
       {0, "PK\x03\x04", "ZIP archive"},
       {0, "\x1F\x8B", "gzip file"},
       {0, "BZh", "bzip2 file"},
-      {0, {"\xFD" "7zXZ\0", 6}, "xz file"},
+      {0,
+       {"\xFD"
+        "7zXZ\0",
+        6},
+       "xz file"},
       {0, "\x28\xB5\x2F\xFD", "Zstandard file"},
       {0, "7z\xBC\xAF\x27\x1C", "7-Zip archive"},
       {0, "Rar!\x1A\x07", "RAR archive"},

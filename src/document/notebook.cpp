@@ -43,7 +43,8 @@ void append_block(TextSink& out, std::string_view text, std::size_t size_max) {
   const std::string_view shown = utf8_prefix(text, size_max);
   out.append(shown);
   if (!shown.empty() && !shown.ends_with('\n')) out.append("\n");
-  if (shown.size() < text.size()) out.line(fmt::format("(... {} more bytes of this output)", text.size() - shown.size()));
+  if (shown.size() < text.size())
+    out.line(fmt::format("(... {} more bytes of this output)", text.size() - shown.size()));
 }
 
 // What stands for a result: its text, and for what is no text the name of its type.

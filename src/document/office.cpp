@@ -36,10 +36,11 @@ class RelationshipsHandler final : public XmlHandler {
     if (name != "Relationship" || attributes.get("TargetMode") == "External") return;
     const std::string_view type = attributes.get("Type");
     const std::size_t slash = type.rfind('/');
-    targets_.insert_or_assign(std::string(attributes.get("Id")),
-                              Relationships::Target{std::string(attributes.get("Id")),
-                                                    std::string(type.substr(slash == std::string_view::npos ? 0 : slash + 1)),
-                                                    resolved(directory_, attributes.get("Target"))});
+    targets_.insert_or_assign(
+        std::string(attributes.get("Id")),
+        Relationships::Target{std::string(attributes.get("Id")),
+                              std::string(type.substr(slash == std::string_view::npos ? 0 : slash + 1)),
+                              resolved(directory_, attributes.get("Target"))});
   }
   [[nodiscard]] bool done() const override { return targets_.size() >= relationships_max; }
 

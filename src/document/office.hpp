@@ -59,8 +59,8 @@ struct FlowStyles {
   std::map<std::size_t, std::vector<ListKind>> lists;  // by number, of each level
 };
 
-// Paragraphs, lists and tables of WordprocessingML and DrawingML, which name them alike: a paragraph is a line, a row of
-// a table is a line with its cells between bars.
+// Paragraphs, lists and tables of WordprocessingML and DrawingML, which name them alike: a paragraph is a line, a row
+// of a table is a line with its cells between bars.
 class FlowHandler final : public XmlHandler {
  public:
   FlowHandler(TextSink& out, const FlowStyles& styles) : out_(out), styles_(styles) {}
@@ -93,9 +93,10 @@ class FlowHandler final : public XmlHandler {
   const FlowStyles& styles_;
   std::vector<Paragraph> paragraphs_;  // text boxes nest them
   std::vector<Table> tables_;
-  std::map<std::size_t, std::vector<std::size_t>> counters_;  // of numbered lists, by level
-  std::string description_;                                   // of the picture in hand
-  std::string note_;                                          // what the next paragraph begins with
+  // Of numbered lists, by level.
+  std::map<std::size_t, std::vector<std::size_t>> counters_;
+  std::string description_;    // of the picture in hand
+  std::string note_;           // what the next paragraph begins with
   std::size_t skipped_{0};     // depth within an element that is left out
   std::size_t properties_{0};  // depth of elements that describe others
   std::size_t texts_{0};

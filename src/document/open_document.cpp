@@ -8,7 +8,7 @@
 namespace joey {
 namespace {
 
-constexpr std::size_t repeats_max = 16;    // of a cell or of spaces, shown as such
+constexpr std::size_t repeats_max = 16;  // of a cell or of spaces, shown as such
 constexpr std::size_t lists_max = 8;
 
 // All of them have one form: paragraphs, tables and pages in one part.
@@ -144,7 +144,9 @@ class ContentHandler final : public XmlHandler {
     }
     table.pending = 0;
     for (std::size_t i = std::min(table.columns, repeats_max); i > 0; --i) table.line.append(bar).append(table.cell);
-    if (table.columns > repeats_max) table.line += fmt::format("{}(and {} more like it)", bar, table.columns - repeats_max);
+    if (table.columns > repeats_max) {
+      table.line += fmt::format("{}(and {} more like it)", bar, table.columns - repeats_max);
+    }
   }
 
   void end_row() {

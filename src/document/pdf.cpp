@@ -24,7 +24,7 @@ std::string complaint(std::string_view errors) {
   return "it gives no reason";
 }
 
-// The pages, which end with form feeds, under their numbers. Lines are laid out as on paper, so tables and code are kept.
+// The pages, which end with form feeds, under their numbers.
 DocumentText pages_of(std::string_view output, bool cut) {
   TextSink out;
   std::size_t pages = 0;
@@ -53,16 +53,19 @@ Result<DocumentText> pdf_text(std::string_view bytes, const CancelToken& cancel)
   const auto program = std::find_if(std::begin(programs), std::end(programs),
                                     [](const char* path) { return ::access(path, X_OK) == 0; });
   if (program == std::end(programs)) {
-    return failure(ErrorCode::unsupported,
-                   "is a PDF, whose text is read with the program pdftotext, which is not installed: install poppler-utils");
+    return failure(
+        ErrorCode::unsupported,
+        "is a PDF, whose text is read with the program pdftotext, which is not installed: install poppler-utils");
   }
+  // Laid out as on paper, so that tables and code stay what they are.
   ProgramLimits limits;
   limits.output_max = document_text_size_max;
-  const Result<ProgramOutput> run = run_program({*program, "-layout", "-enc", "UTF-8", "-eol", "unix", "-", "-"}, bytes, limits,
-                                                cancel);
+  const Result<ProgramOutput> run =
+      run_program({*program, "-layout", "-enc", "UTF-8", "-eol", "unix", "-", "-"}, bytes, limits, cancel);
   if (!run) {
-    return failure(run.error().code, fmt::format("is a PDF that could not be read ({}): convert it to text with a command",
-                                                 run.error().message));
+    return failure(
+        run.error().code,
+        fmt::format("is a PDF that could not be read ({}): convert it to text with a command", run.error().message));
   }
   // With an exit code of 1 it has read nothing, and a signal is a crash or a limit.
   if (!run->cut && run->code != 0 && run->output.empty()) {

@@ -70,7 +70,9 @@ class Child {
   // the host has taken the news.
   bool ended(int& code) {
     siginfo_t info = {};
-    if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0) return false;
+    if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0) {
+      return false;
+    }
     end();
     code = info.si_pid == pid_ && info.si_code == CLD_EXITED ? info.si_status : -1;
     pid_ = -1;
@@ -128,8 +130,7 @@ Result<pid_t> spawn(const std::vector<std::string>& arguments, int input, int ou
   sigfillset(&all);
   ::posix_spawnattr_setsigmask(&settings.attributes, &none);
   ::posix_spawnattr_setsigdefault(&settings.attributes, &all);
-  ::posix_spawnattr_setflags(&settings.attributes,
-                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  ::posix_spawnattr_setflags(&settings.attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
@@ -196,7 +197,8 @@ Result<ProgramOutput> run_program(const std::vector<std::string>& arguments, std
     }
     const bool silent = out.get() < 0 && error.get() < 0;
     std::array<pollfd, 2> polled{{{out.get(), POLLIN, 0}, {error.get(), POLLIN, 0}}};
-    ::poll(polled.data(), polled.size(), static_cast<int>(std::min(left, silent ? end_interval : cancel_interval).count()));
+    ::poll(polled.data(), polled.size(),
+           static_cast<int>(std::min(left, silent ? end_interval : cancel_interval).count()));
     if (polled[0].revents != 0 && !take(out, result.output, limits.output_max, result.cut)) out.close();
     if (polled[1].revents != 0 && !take(error, result.errors, errors_max, errors_cut)) error.close();
     if (result.cut) return result;

@@ -27,8 +27,8 @@ struct ProgramOutput {
 };
 
 // Runs `arguments`, of which the first is the program's absolute path, with `input` as its standard input, a bare
-// environment, no other descriptor, and nothing it may write but its output. It and its like are gone when this returns.
-// `not_found` when there is no such program; `timeout`, `cancelled`, `io`.
+// environment, no other descriptor, and nothing it may write but its output. It and its like are gone when this
+// returns. `not_found` when there is no such program; `timeout`, `cancelled`, `io`.
 //
 // Threads: any; it blocks.
 [[nodiscard]] Result<ProgramOutput> run_program(const std::vector<std::string>& arguments, std::string_view input,

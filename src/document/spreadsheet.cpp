@@ -18,7 +18,7 @@ constexpr std::size_t formats_max = 100'000;
 constexpr std::size_t columns_max = 16'384;
 constexpr std::size_t rows_max = 1'048'576;
 constexpr std::size_t cell_size_max = 131'072;  // bytes of a cell's text: Excel allows 32,767 characters
-constexpr std::size_t gap_max = 16;  // empty cells in a row that are shown as such
+constexpr std::size_t gap_max = 16;             // empty cells in a row that are shown as such
 
 // --- Numbers ---
 

@@ -120,8 +120,7 @@ std::size_t XmlAttributes::number(std::string_view name, std::size_t max, std::s
 
 Status read_xml(Archive& archive, const std::string& part, XmlHandler& handler) {
   Reading reading(handler);
-  const Status status =
-      archive.read(part, [&reading](std::string_view piece) { return reading.take(piece, false); });
+  const Status status = archive.read(part, [&reading](std::string_view piece) { return reading.take(piece, false); });
   if (!status) return status;
   if (reading.problem().empty() && !reading.stopped()) reading.take("", true);
   if (!reading.problem().empty()) {

@@ -10,11 +10,11 @@
 namespace joey {
 
 struct LineWindowOptions {
-  std::uint64_t first{0};          // index of the first line
+  std::uint64_t first{0};  // index of the first line
   std::uint64_t lines_max{2000};
-  std::uint64_t column{0};         // characters at the start of each line that are left out
+  std::uint64_t column{0};           // characters at the start of each line that are left out
   std::size_t characters_max{2000};  // of each line, from there on
-  std::size_t bytes_max{60'000};   // of all lines; none is begun beyond
+  std::size_t bytes_max{60'000};     // of all lines; none is begun beyond
 };
 
 class LineWindow {
@@ -43,10 +43,10 @@ class LineWindow {
 
   const LineWindowOptions options_;
   std::vector<Line> lines_;
-  std::uint64_t count_{0};   // line feeds that have passed: the index of the line in hand
-  std::size_t bytes_{0};     // kept
-  bool open_{false};         // there are characters after the last line feed
-  bool taking_{false};       // they belong to lines_.back()
+  std::uint64_t count_{0};  // line feeds that have passed: the index of the line in hand
+  std::size_t bytes_{0};    // kept
+  bool open_{false};        // there are characters after the last line feed
+  bool taking_{false};      // they belong to lines_.back()
   bool complete_{false};
 };
 

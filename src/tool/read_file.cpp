@@ -17,8 +17,8 @@
 namespace joey {
 namespace {
 
-constexpr std::size_t whole_size_max = 16U << 20;   // larger files are read piece by piece
-constexpr std::size_t beginning_size = 64U << 10;   // of those, what their kind is told from
+constexpr std::size_t whole_size_max = 16U << 20;    // larger files are read piece by piece
+constexpr std::size_t beginning_size = 64U << 10;    // of those, what their kind is told from
 constexpr std::uint64_t count_size_max = 64U << 20;  // of text that is passed for the number of its lines alone
 constexpr std::size_t image_size_max = 5U << 20;
 constexpr std::size_t images_size_max = 20U << 20;  // of one call
@@ -28,8 +28,8 @@ constexpr std::size_t line_characters_max = 2000;
 constexpr std::size_t indent_characters_max = 256;  // of a line, to tell its indentation and whether it is a comment
 constexpr std::size_t header_size_max = 800;        // of a result, besides its title and lines
 constexpr std::size_t cut_lines_named_max = 5;
-constexpr std::size_t files_max = 100;              // of one call in the old form
-constexpr std::size_t ranges_max = 100;             // of one file in it
+constexpr std::size_t files_max = 100;   // of one call in the old form
+constexpr std::size_t ranges_max = 100;  // of one file in it
 
 struct Range {
   std::uint64_t first{0};
@@ -129,19 +129,21 @@ std::string paging_header(const Listing& listing, std::uint64_t first, const Tot
   const std::uint64_t end = first + listing.lines;
   const bool more = whole_wanted && (end < total.lines || !total.counted);
   if (!more && listing.cut.empty()) return {};
-  std::string text = fmt::format("IMPORTANT: this is not the whole file.\nStatus: showing lines {}-{} of {}.\n", first + 1,
-                                 end, total.text());
+  std::string text = fmt::format("IMPORTANT: this is not the whole file.\nStatus: showing lines {}-{} of {}.\n",
+                                 first + 1, end, total.text());
   if (more) {
-    text += fmt::format("To read on: call read_file with the same path and offset {}; limit sets the number of lines.\n",
-                        end + 1);
+    text += fmt::format(
+        "To read on: call read_file with the same path and offset {}; limit sets the number of lines.\n", end + 1);
   }
   if (!listing.cut.empty()) {
     const std::size_t named = std::min(listing.cut.size(), cut_lines_named_max);
-    std::string lines = fmt::format("{}", fmt::join(listing.cut.begin(), listing.cut.begin() + static_cast<std::ptrdiff_t>(named), ", "));
+    std::string lines = fmt::format(
+        "{}", fmt::join(listing.cut.begin(), listing.cut.begin() + static_cast<std::ptrdiff_t>(named), ", "));
     if (named < listing.cut.size()) lines += fmt::format(" and {} others", listing.cut.size() - named);
-    text += fmt::format("Long lines end with \"...\" where they are cut: {}. To see the rest of line {}: call read_file with the "
-                        "same path, offset {} and column {}.\n",
-                        lines, listing.cut.front(), listing.cut.front(), listing.cut_at + 1);
+    text += fmt::format(
+        "Long lines end with \"...\" where they are cut: {}. To see the rest of line {}: call read_file with the "
+        "same path, offset {} and column {}.\n",
+        lines, listing.cut.front(), listing.cut.front(), listing.cut_at + 1);
   }
   return text + "\n";
 }
@@ -151,9 +153,10 @@ std::string column_header(std::uint64_t line, std::uint64_t column, const Listin
                           const Total& total) {
   const std::uint64_t end = column + listing.last_characters;
   const bool goes_on = !listing.cut.empty();
-  std::string text = fmt::format("IMPORTANT: this is not the whole file.\nStatus: showing characters {}-{} of the {}{} of line {}, "
-                                 "of {}.\n",
-                                 column + 1, end, total.counted ? "" : "more than ", characters, line + 1, total.text());
+  std::string text = fmt::format(
+      "IMPORTANT: this is not the whole file.\n"
+      "Status: showing characters {}-{} of the {}{} of line {}, of {}.\n",
+      column + 1, end, total.counted ? "" : "more than ", characters, line + 1, total.text());
   if (goes_on) {
     text += fmt::format("To read on: call read_file with the same path, offset {} and column {}.\n", line + 1, end + 1);
   } else if (line + 1 < total.lines || !total.counted) {
@@ -178,8 +181,8 @@ class FileReader {
       return file_failure(fmt::format("\"{}\" is a directory: use list_files to see what is in it", *relative));
     }
     const bool whole = info->size <= whole_size_max;
-    const auto bytes = whole ? workspace_.read(*relative, whole_size_max)
-                             : workspace_.read_range(*relative, 0, beginning_size);
+    const auto bytes =
+        whole ? workspace_.read(*relative, whole_size_max) : workspace_.read_range(*relative, 0, beginning_size);
     if (!bytes) return file_failure(bytes.error());
     if (cancel_.cancelled()) return file_failure("read_file was cancelled");
 
@@ -195,7 +198,7 @@ class FileReader {
   struct File {
     const std::string& path;
     std::uint64_t size;
-    bool whole;              // `bytes` are all of it, not its beginning
+    bool whole;  // `bytes` are all of it, not its beginning
     const std::string& bytes;
 
     [[nodiscard]] std::string title() const { return fmt::format("File: {}\n", path); }
@@ -206,24 +209,26 @@ class FileReader {
   }
 
   FileResult show_image(const File& file, const ImageInfo& image) {
-    const std::string what = image.width == 0
-                                 ? fmt::format("{} of {}", image.type, size_text(file.size))
-                                 : fmt::format("{} of {}x{} pixels, {}", image.type, image.width, image.height,
-                                               size_text(file.size));
+    const std::string what = image.width == 0 ? fmt::format("{} of {}", image.type, size_text(file.size))
+                                              : fmt::format("{} of {}x{} pixels, {}", image.type, image.width,
+                                                            image.height, size_text(file.size));
     if (file.size > image_size_max) {
-      return note(file, fmt::format("{}: too large to be shown, the limit is {}. Make a smaller copy with a command and "
-                                    "read that.",
-                                    what, size_text(image_size_max)));
+      return note(file,
+                  fmt::format("{}: too large to be shown, the limit is {}. Make a smaller copy with a command and "
+                              "read that.",
+                              what, size_text(image_size_max)));
     }
     if (image.width == 0) return note(file, what + ": it is damaged or cut short, and cannot be shown.");
     if (std::max(image.width, image.height) > image_side_max) {
-      return note(file, fmt::format("{}: too large to be shown, the limit is {} pixels a side. Make a smaller copy with a "
-                                    "command and read that.",
-                                    what, image_side_max));
+      return note(file,
+                  fmt::format("{}: too large to be shown, the limit is {} pixels a side. Make a smaller copy with a "
+                              "command and read that.",
+                              what, image_side_max));
     }
     if (images_size_ + file.size > images_size_max) {
-      return note(file, fmt::format("{}: not shown, because one call shows at most {} of images. Read it with another call.",
-                                    what, size_text(images_size_max)));
+      return note(file,
+                  fmt::format("{}: not shown, because one call shows at most {} of images. Read it with another call.",
+                              what, size_text(images_size_max)));
     }
     images_size_ += file.size;
     FileResult result = note(file, what);
@@ -235,8 +240,9 @@ class FileReader {
   std::optional<FileResult> show_document(const ReadRequest& request, const File& file, DocumentKind kind) {
     if (file.size > document_size_max) {
       if (kind == DocumentKind::notebook) return std::nullopt;
-      return file_failure(fmt::format("\"{}\" is a document of {}, and at most {} are read: convert it to text with a command",
-                                      file.path, size_text(file.size), size_text(document_size_max)));
+      return file_failure(
+          fmt::format("\"{}\" is a document of {}, and at most {} are read: convert it to text with a command",
+                      file.path, size_text(file.size), size_text(document_size_max)));
     }
     std::string more;
     if (!file.whole) {
@@ -248,7 +254,9 @@ class FileReader {
     if (!document) {
       const ErrorCode code = document.error().code;
       // A notebook that is damaged is to be seen, or it could not be repaired.
-      if (code == ErrorCode::not_found || (kind == DocumentKind::notebook && code == ErrorCode::corrupt)) return std::nullopt;
+      if (code == ErrorCode::not_found || (kind == DocumentKind::notebook && code == ErrorCode::corrupt)) {
+        return std::nullopt;
+      }
       return file_failure(fmt::format("\"{}\": {}", file.path, document.error().message));
     }
     std::string title = file.title() + fmt::format("(The text of this {}.", document->title);
@@ -266,8 +274,8 @@ class FileReader {
       const std::string_view kind = binary_kind(file.bytes);
       const std::string look = kind.ends_with("image") ? "convert it to PNG with a command and read that"
                                                        : "look at it with a command, such as xxd, strings or file";
-      return note(file, fmt::format("A binary file of {}{}{}: its content is not shown. To see it, {}.", size_text(file.size),
-                                    kind.empty() ? "" : ", of the kind ", kind, look));
+      return note(file, fmt::format("A binary file of {}{}{}: its content is not shown. To see it, {}.",
+                                    size_text(file.size), kind.empty() ? "" : ", of the kind ", kind, look));
     }
     std::string title = file.title();
     if (encoding != TextEncoding::utf8 && encoding != TextEncoding::utf8_with_mark) {
@@ -323,9 +331,10 @@ class FileReader {
   static FileResult finished(std::string title, std::string_view body, const FileText& text) {
     if (text.damaged()) {
       const std::size_t after_first_line = title.find('\n') + 1;
-      title.insert(after_first_line, fmt::format("(Bytes that are not {} are shown as \xEF\xBF\xBD. The file can be changed "
-                                                 "with commands only.)\n",
-                                                 encoding_name(text.encoding())));
+      title.insert(after_first_line,
+                   fmt::format("(Bytes that are not {} are shown as \xEF\xBF\xBD. The file can be changed "
+                               "with commands only.)\n",
+                               encoding_name(text.encoding())));
     }
     title += body;
     if (title.ends_with('\n')) title.pop_back();
@@ -390,7 +399,8 @@ class FileReader {
     title += paging_header(listing, options.first, total, cut);
     std::string body = listing.text;
     if (!cut) {
-      body += fmt::format("\nIncluded lines: {}-{} (of {})\n", options.first + 1, options.first + listing.lines, total.lines);
+      body += fmt::format("\nIncluded lines: {}-{} (of {})\n", options.first + 1, options.first + listing.lines,
+                          total.lines);
     }
     return finished(std::move(title), body, text);
   }
@@ -407,14 +417,15 @@ class FileReader {
       auto lines = window(text, options, total);
       if (!lines) return file_failure(lines.error());
       if (lines->lines().empty()) {
-        body += fmt::format("(Lines {}-{} are past the end: the file has {}.)\n", asked.first + 1, asked.end, total.text());
+        body +=
+            fmt::format("(Lines {}-{} are past the end: the file has {}.)\n", asked.first + 1, asked.end, total.text());
         continue;
       }
       const Listing listing = list_lines(*lines, options.first, 0, options.bytes_max);
       body += listing.text;
       if (!listing.cut.empty()) {
-        body += fmt::format("(Line {} goes on: to see the rest, read with offset {} and column {}.)\n", listing.cut.front(),
-                            listing.cut.front(), listing.cut_at + 1);
+        body += fmt::format("(Line {} goes on: to see the rest, read with offset {} and column {}.)\n",
+                            listing.cut.front(), listing.cut.front(), listing.cut_at + 1);
       }
       const std::uint64_t end = options.first + listing.lines;
       if (end < std::min(asked.end, total.lines)) {
@@ -557,9 +568,9 @@ class ReadFile final : public BlockingTool {
       .name = "read_file",
       .description =
           "Reads a file and shows its lines as \"12 | text\": the number and the bar are not part of the file. Shows at "
-          "most 2000 lines from offset on and says how to read on when there are more. In indentation mode it shows the "
-          "whole block of code around indentation.anchor_line instead, which suits a line number from a search or an "
-          "error message. Images (png, jpg, gif, webp) are shown as images; PDF, Word, Excel, PowerPoint and "
+          "most 2000 lines from offset on and says how to read on when there are more. In indentation mode it shows "
+          "the whole block of code around indentation.anchor_line instead, which suits a line number from a search or "
+          "an error message. Images (png, jpg, gif, webp) are shown as images; PDF, Word, Excel, PowerPoint and "
           "OpenDocument files and notebooks as their text.",
       .parameters = compact_json(R"json({
         "type": "object",

@@ -39,7 +39,8 @@ TEST_CASE("long outputs of a notebook are cut, and so is a notebook that is too 
       R"({{"cell_type": "code", "source": "x", "outputs": [{{"output_type": "stream", "text": "{}"}}]}})", output));
   REQUIRE(document);
   CHECK(document->text.ends_with("x\n(... 6000 more bytes of this output)\n"));
-  document = with(fmt::format(R"({{"source": "{}"}},{{"source": "{}"}})", std::string(6U << 20, 'y'), std::string(6U << 20, 'z')));
+  document = with(
+      fmt::format(R"({{"source": "{}"}},{{"source": "{}"}})", std::string(6U << 20, 'y'), std::string(6U << 20, 'z')));
   REQUIRE(document);
   CHECK(document->cut);
   CHECK(document->text.size() == document_text_size_max);
@@ -53,8 +54,10 @@ TEST_CASE("a damaged notebook is an error of one line") {
   std::string deep = "{\"cells\":";
   for (int i = 0; i < 100'000; ++i) deep += "[";
   CHECK_FALSE(notebook_text(deep).has_value());
-  CHECK(notebook_text(R"({"cells": [1, "x", null, [], {}, {"source": 7, "outputs": [3, {"data": 4}, {"data": {"image/x": 5}}]}]})")
-            .has_value());
+  CHECK(
+      notebook_text(
+          R"({"cells": [1, "x", null, [], {}, {"source": 7, "outputs": [3, {"data": 4}, {"data": {"image/x": 5}}]}]})")
+          .has_value());
 }
 
 TEST_CASE("notebooks changed at random are read or refused") { test::mutate_and_check(test::notebook(), 2'000, 1); }

@@ -78,7 +78,9 @@ TEST_CASE("texts with a byte order mark are found by it and come back with it") 
     CHECK(detect_encoding(encoded("", encoding)) == encoding);
     CHECK(decode_text(encoded("", encoding), encoding).value().empty());
   }
-  CHECK(encoded("a", TextEncoding::utf16_le) == std::string("\xFF\xFE" "a\0", 4));
+  CHECK(encoded("a", TextEncoding::utf16_le) == std::string("\xFF\xFE"
+                                                            "a\0",
+                                                            4));
   CHECK(encoded("a", TextEncoding::utf32_be) == std::string("\0\0\xFE\xFF\0\0\0a", 8));
 }
 
@@ -149,13 +151,13 @@ TEST_CASE("each byte of a one-byte encoding comes back, or the text is refused")
 
 TEST_CASE("a text cut within a character is refused, and shown up to there") {
   const std::array<std::pair<TextEncoding, std::string>, 8> samples{{{TextEncoding::utf8, "é€😀"},
-                                                                    {TextEncoding::utf16_le, "é€😀"},
-                                                                    {TextEncoding::utf32_be, "é€😀"},
-                                                                    {TextEncoding::shift_jis, "日本語"},
-                                                                    {TextEncoding::euc_jp, "日本語"},
-                                                                    {TextEncoding::gb18030, "你好\U00020000"},
-                                                                    {TextEncoding::big5, "測試"},
-                                                                    {TextEncoding::euc_kr, "안녕"}}};
+                                                                     {TextEncoding::utf16_le, "é€😀"},
+                                                                     {TextEncoding::utf32_be, "é€😀"},
+                                                                     {TextEncoding::shift_jis, "日本語"},
+                                                                     {TextEncoding::euc_jp, "日本語"},
+                                                                     {TextEncoding::gb18030, "你好\U00020000"},
+                                                                     {TextEncoding::big5, "測試"},
+                                                                     {TextEncoding::euc_kr, "안녕"}}};
   for (const auto& [encoding, text] : samples) {
     CAPTURE(encoding_name(encoding));
     const std::string bytes = encoded(text, encoding);
@@ -179,8 +181,16 @@ TEST_CASE("defect: replacement characters are never written back for bytes that 
   CHECK(detect_encoding(damaged) == TextEncoding::utf8);
   CHECK(holds(problem(decode_text(damaged, TextEncoding::utf8), ErrorCode::corrupt),
               "is not valid UTF-8 at byte 25, in line 2"));
-  CHECK(holds(problem(decode_text("\xFF\xFE" "a", TextEncoding::utf16_le), ErrorCode::corrupt), "UTF-16"));
-  CHECK(holds(problem(decode_text(std::string("\xFE\xFF\xD8\x00\x00" "a", 6), TextEncoding::utf16_be), ErrorCode::corrupt),
+  CHECK(holds(problem(decode_text("\xFF\xFE"
+                                  "a",
+                                  TextEncoding::utf16_le),
+                      ErrorCode::corrupt),
+              "UTF-16"));
+  CHECK(holds(problem(decode_text(std::string("\xFE\xFF\xD8\x00\x00"
+                                              "a",
+                                              6),
+                                  TextEncoding::utf16_be),
+                      ErrorCode::corrupt),
               "at byte 2"));
   // NEC's and JIS's sign for the same character: written back it would be the other one.
   CHECK(holds(problem(decode_text("\x87\x9B", TextEncoding::shift_jis), ErrorCode::corrupt), "in several ways"));
@@ -196,7 +206,8 @@ TEST_CASE("a character that the encoding lacks is named, not replaced") {
         "line 2 of the new text has \"€\" (U+20AC), which the file's encoding, KOI8-R, cannot hold: do without it, or "
         "convert the file first, as with iconv -f KOI8-R -t UTF-8");
   CHECK(holds(error("日本 😀", TextEncoding::shift_jis), "\"😀\" (U+1F600)"));
-  CHECK(holds(error("\u00A5", TextEncoding::shift_jis), "\"\u00A5\" (U+00A5)"));  // not the backslash it looks like there
+  CHECK(
+      holds(error("\u00A5", TextEncoding::shift_jis), "\"\u00A5\" (U+00A5)"));  // not the backslash it looks like there
   CHECK(holds(error("a\u2192b\u2192", TextEncoding::windows_1252), "line 1 of the new text has \"\u2192\""));
   CHECK(holds(error("\xFF", TextEncoding::utf8), "not valid UTF-8"));
   CHECK(holds(error("\xFF", TextEncoding::koi8_r), "not valid UTF-8"));
@@ -216,7 +227,9 @@ TEST_CASE("UTF-16 without a byte order mark is text") {
 
 TEST_CASE("binary files are told from texts") {
   CHECK(detect_encoding(std::string("a\0b", 3)) == TextEncoding::binary);
-  CHECK(detect_encoding(std::string("\x7F" "ELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3E\0\x01\0\0\0", 24)) == TextEncoding::binary);
+  CHECK(detect_encoding(std::string("\x7F"
+                                    "ELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3E\0\x01\0\0\0",
+                                    24)) == TextEncoding::binary);
   CHECK(detect_encoding(std::string("\x01\0\x02\0\x03\0\x04\0", 8)) == TextEncoding::binary);
   CHECK(detect_encoding("\x1F\x8B\x08\x08\x93\x01\x02\x03\xFF\xFE") == TextEncoding::binary);
   CHECK(detect_encoding("\x1B[31mred\x1B[0m\b\f\x1A") == TextEncoding::utf8);
@@ -232,7 +245,8 @@ TEST_CASE("the beginning of a text may end within a character") {
 }
 
 TEST_CASE("a few accented letters are Western, whatever a detector would say of them") {
-  for (const std::string text : {"// café\nint x;\n", "author = \"José Müller\"\n", "Größe der Straße: 5 €\n", "“x” – y\n"}) {
+  for (const std::string text :
+       {"// café\nint x;\n", "author = \"José Müller\"\n", "Größe der Straße: 5 €\n", "“x” – y\n"}) {
     CAPTURE(text);
     const std::string bytes = encoded(text, TextEncoding::windows_1252);
     CHECK(detect_encoding(bytes) == TextEncoding::windows_1252);

@@ -26,7 +26,10 @@ void check(const std::string& image, std::string_view type, std::uint32_t width,
 }  // namespace
 
 TEST_CASE("images tell their type and size") {
-  check(bytes("\x89PNG\r\n\x1A\n") + bytes({"\0\0\0\x0D" "IHDR\0\0\1\2\0\0\0\3\x08\6\0\0\0crcc", 25}) +
+  check(bytes("\x89PNG\r\n\x1A\n") +
+            bytes({"\0\0\0\x0D"
+                   "IHDR\0\0\1\2\0\0\0\3\x08\6\0\0\0crcc",
+                   25}) +
             bytes({"\0\0\0\0IEND\xAE\x42\x60\x82", 12}),
         "image/png", 258, 3);
   check(bytes({"GIF89a\x10\0\x20\0\0\0\0", 13}), "image/gif", 16, 32);
@@ -45,8 +48,12 @@ TEST_CASE("what is no image a model sees is none") {
 }
 
 TEST_CASE("binary files are called what they are") {
-  CHECK(binary_kind({"\x7F" "ELF\2", 5}) == "ELF program or library");
-  CHECK(binary_kind({"\0\0\0\x20" "ftypavif", 12}) == "AVIF image");
+  CHECK(binary_kind({"\x7F"
+                     "ELF\2",
+                     5}) == "ELF program or library");
+  CHECK(binary_kind({"\0\0\0\x20"
+                     "ftypavif",
+                     12}) == "AVIF image");
   CHECK(binary_kind("\x1F\x8B\x08") == "gzip file");
   CHECK(binary_kind(std::string(257, '\0') + "ustar") == "tar archive");
   CHECK(binary_kind({"\1\2\3\0", 4}).empty());

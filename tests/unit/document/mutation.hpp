@@ -16,7 +16,7 @@ namespace joey::test {
 // One change, as bad disks, bad programs and bad people make them.
 inline void mutate(std::string& bytes, Random& random) {
   static constexpr std::array<std::string_view, 14> words{
-      "<",  "</", "\"",         "&#0;", "<p>",        "<t>", "<tbl><tr><tc>", "99999999999999999999",
+      "<",  "</",   "\"",         "&#0;", "<p>",         "<t>",     "<tbl><tr><tc>", "99999999999999999999",
       "-1", "[[[[", "XFD1048576", "\f",   "{\"cells\":", "\xFF\xFE"};
   const std::size_t at = random.below(bytes.size() + 1);
   switch (random.below(6)) {

@@ -60,13 +60,15 @@ TEST_CASE("a Word document is read as headings, paragraphs, lists and tables") {
 }
 
 TEST_CASE("in a Word document what was deleted, moved away or is there twice is not read") {
-  CHECK(read(test::word_parts(
-            R"(<w:p><w:pPr><w:tabs><w:tab w:val="left"/></w:tabs></w:pPr><w:r><w:t>a</w:t></w:r>)"
-            R"(<w:del><w:r><w:delText>gone</w:delText></w:r></w:del><w:moveFrom><w:r><w:t>gone</w:t></w:r></w:moveFrom>)"
-            R"(<w:r><w:instrText>PAGE</w:instrText><mc:AlternateContent><mc:Choice><w:txbxContent><w:p><w:r><w:t>box</w:t>)"
-            R"(</w:r></w:p></w:txbxContent></mc:Choice><mc:Fallback><w:p><w:r><w:t>box</w:t></w:r></w:p></mc:Fallback>)"
-            R"(</mc:AlternateContent><w:drawing><wp:docPr descr="a cat"/><a:blip/></w:drawing></w:r></w:p>)")).text ==
-        "box\na[image: a cat]\n\n[footnote 2] See there.\n");
+  CHECK(
+      read(
+          test::word_parts(
+              R"(<w:p><w:pPr><w:tabs><w:tab w:val="left"/></w:tabs></w:pPr><w:r><w:t>a</w:t></w:r>)"
+              R"(<w:del><w:r><w:delText>gone</w:delText></w:r></w:del><w:moveFrom><w:r><w:t>gone</w:t></w:r></w:moveFrom>)"
+              R"(<w:r><w:instrText>PAGE</w:instrText><mc:AlternateContent><mc:Choice><w:txbxContent><w:p><w:r><w:t>box</w:t>)"
+              R"(</w:r></w:p></w:txbxContent></mc:Choice><mc:Fallback><w:p><w:r><w:t>box</w:t></w:r></w:p></mc:Fallback>)"
+              R"(</mc:AlternateContent><w:drawing><wp:docPr descr="a cat"/><a:blip/></w:drawing></w:r></w:p>)"))
+          .text == "box\na[image: a cat]\n\n[footnote 2] See there.\n");
 }
 
 TEST_CASE("a workbook is read as sheets of rows, with dates, strings, formulas and their values") {
@@ -94,16 +96,18 @@ TEST_CASE("a workbook is read as sheets of rows, with dates, strings, formulas a
 TEST_CASE("a presentation is read slide by slide in the order of the show, with notes") {
   const DocumentText document = read(test::presentation_parts());
   CHECK(document.title == "PowerPoint presentation of 2 slides");
-  CHECK(document.text == "--- Slide 1 ---\nShown first\n--- Notes of slide 1 ---\nSay hello\n\n--- Slide 2 ---\nStored first\n");
+  CHECK(document.text ==
+        "--- Slide 1 ---\nShown first\n--- Notes of slide 1 ---\nSay hello\n\n--- Slide 2 ---\nStored first\n");
 }
 
 TEST_CASE("OpenDocument texts, sheets and presentations are read") {
   DocumentText document = read(test::open_document_parts(
-      "text", R"(<text:tracked-changes><text:p>gone</text:p></text:tracked-changes>)"
-              R"(<text:h text:outline-level="2">Head</text:h><text:p>a<text:s text:c="3"/>b<text:span>c</text:span>)"
-              R"(<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>see</text:p></text:note-body></text:note></text:p>)"
-              R"(<text:list><text:list-item><text:p>x</text:p><text:list><text:list-item><text:p>y</text:p></text:list-item></text:list></text:list-item></text:list>)"
-              R"(<table:table><table:table-row><table:table-cell><text:p>1</text:p></table:table-cell><table:table-cell><text:p>2</text:p><text:p>3</text:p></table:table-cell></table:table-row></table:table>)"));
+      "text",
+      R"(<text:tracked-changes><text:p>gone</text:p></text:tracked-changes>)"
+      R"(<text:h text:outline-level="2">Head</text:h><text:p>a<text:s text:c="3"/>b<text:span>c</text:span>)"
+      R"(<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>see</text:p></text:note-body></text:note></text:p>)"
+      R"(<text:list><text:list-item><text:p>x</text:p><text:list><text:list-item><text:p>y</text:p></text:list-item></text:list></text:list-item></text:list>)"
+      R"(<table:table><table:table-row><table:table-cell><text:p>1</text:p></table:table-cell><table:table-cell><text:p>2</text:p><text:p>3</text:p></table:table-cell></table:table-row></table:table>)"));
   CHECK(document.title == "OpenDocument text document");
   CHECK(document.text == "## Head\na   bc1 [note: see]\n- x\n  - y\n| 1 | 2 / 3 |\n");
   document = read(test::open_document_parts(
@@ -123,10 +127,15 @@ TEST_CASE("OpenDocument texts, sheets and presentations are read") {
 
 TEST_CASE("a ZIP archive that is no document is told from one that is") {
   CHECK(holds(office_problem(archive_of({{"a.txt", "x"}}), ErrorCode::not_found), "no office document"));
-  CHECK(holds(office_problem(archive_of({{"mimetype", "application/epub+zip"}, {"content.xml", "<x/>"}}), ErrorCode::not_found),
-              "no office document"));
-  CHECK(office_problem("PK\x03\x04" "and then nothing", ErrorCode::corrupt).starts_with("is damaged ("));
-  CHECK(holds(office_problem(with_part(test::word_parts("<w:p>"), "", ""), ErrorCode::corrupt), "word/document.xml: mismatched tag"));
+  CHECK(holds(
+      office_problem(archive_of({{"mimetype", "application/epub+zip"}, {"content.xml", "<x/>"}}), ErrorCode::not_found),
+      "no office document"));
+  CHECK(office_problem("PK\x03\x04"
+                       "and then nothing",
+                       ErrorCode::corrupt)
+            .starts_with("is damaged ("));
+  CHECK(holds(office_problem(with_part(test::word_parts("<w:p>"), "", ""), ErrorCode::corrupt),
+              "word/document.xml: mismatched tag"));
 }
 
 TEST_CASE("documents cut anywhere are an error or a text") {
@@ -139,8 +148,9 @@ TEST_CASE("documents cut anywhere are an error or a text") {
 
 TEST_CASE("a document that would unpack to gigabytes is read no further than its limits") {
   const std::string much(260U << 20, ' ');
-  CHECK(holds(office_problem(with_part(test::word_parts(""), "word/styles.xml", "<s>" + much + "</s>"), ErrorCode::limit),
-              "unpacks to more than 256 MB"));
+  CHECK(
+      holds(office_problem(with_part(test::word_parts(""), "word/styles.xml", "<s>" + much + "</s>"), ErrorCode::limit),
+            "unpacks to more than 256 MB"));
   std::string body;
   for (int i = 0; i < 400'000; ++i) body += "<w:p><w:r><w:t>a text that is repeated very often</w:t></w:r></w:p>";
   const DocumentText document = read(test::word_parts(body));
@@ -163,23 +173,27 @@ TEST_CASE("a shared string that every cell shows does not make a text of gigabyt
 TEST_CASE("entities and document types are refused") {
   const std::string bomb =
       R"(<?xml version="1.0"?><!DOCTYPE d [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><document>&b;</document>)";
-  CHECK(holds(office_problem(with_part(test::word_parts(""), "word/document.xml", bomb), ErrorCode::corrupt), "document type"));
+  CHECK(holds(office_problem(with_part(test::word_parts(""), "word/document.xml", bomb), ErrorCode::corrupt),
+              "document type"));
   const std::string outside =
       R"(<?xml version="1.0"?><!DOCTYPE d SYSTEM "file:///etc/passwd"><document><p><t>x</t></p></document>)";
-  CHECK(holds(office_problem(with_part(test::word_parts(""), "word/document.xml", outside), ErrorCode::corrupt), "document type"));
+  CHECK(holds(office_problem(with_part(test::word_parts(""), "word/document.xml", outside), ErrorCode::corrupt),
+              "document type"));
 }
 
 TEST_CASE("elements nested without end, and tags without one, are refused in little time") {
   std::string deep = "<document>";
   for (int i = 0; i < 1'000'000; ++i) deep += "<tbl><tr><tc>";
-  CHECK(holds(office_problem(with_part(test::word_parts(""), "word/document.xml", deep), ErrorCode::corrupt), "500 deep"));
+  CHECK(holds(office_problem(with_part(test::word_parts(""), "word/document.xml", deep), ErrorCode::corrupt),
+              "500 deep"));
   const std::string endless = "<document><p a=\"" + std::string(100U << 20, 'x');
   CHECK(holds(office_problem(with_part(test::word_parts(""), "word/document.xml", endless), ErrorCode::corrupt),
               "larger than 2 MB"));
 }
 
 TEST_CASE("names of parts cannot break a message") {
-  const std::string rels = R"(<Relationships><Relationship Id="1" Type="x/officeDocument" Target="a&#10;b"/></Relationships>)";
+  const std::string rels =
+      R"(<Relationships><Relationship Id="1" Type="x/officeDocument" Target="a&#10;b"/></Relationships>)";
   const std::string bytes = archive_of({{"_rels/.rels", rels}, {"a\nb", "<document"}});
   CHECK(holds(office_problem(bytes, ErrorCode::corrupt), "a?b"));
 }
@@ -200,12 +214,13 @@ TEST_CASE("office documents changed at random are read or refused") {
       test::workbook_parts(R"(<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" s="1"><v>45292.5</v></c></row>)"
                            R"(<row r="9"><c r="XFD9" t="inlineStr"><is><t>x</t></is></c><c><f>A1</f></c></row>)"),
       test::presentation_parts(),
-      test::open_document_parts("text", R"(<text:h text:outline-level="1">H</text:h><text:list><text:list-item><text:p>)"
-                                        R"(a<text:s text:c="3"/></text:p></text:list-item></text:list>)"),
-      test::open_document_parts("spreadsheet",
-                                R"(<table:table table:name="T"><table:table-row table:number-rows-repeated="9">)"
-                                R"(<table:table-cell table:number-columns-repeated="3"><text:p>a</text:p></table:table-cell>)"
-                                R"(</table:table-row></table:table>)")};
+      test::open_document_parts("text",
+                                R"(<text:h text:outline-level="1">H</text:h><text:list><text:list-item><text:p>)"
+                                R"(a<text:s text:c="3"/></text:p></text:list-item></text:list>)"),
+      test::open_document_parts(
+          "spreadsheet", R"(<table:table table:name="T"><table:table-row table:number-rows-repeated="9">)"
+                         R"(<table:table-cell table:number-columns-repeated="3"><text:p>a</text:p></table:table-cell>)"
+                         R"(</table:table-row></table:table>)")};
   std::uint64_t seed = 2;
   for (const Parts& parts : documents) {
     test::mutate_and_check(archive_of(parts), 1'000, seed++);

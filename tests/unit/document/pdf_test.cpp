@@ -53,7 +53,8 @@ TEST_CASE("a program gets its input and a bare environment, and its output comes
   CHECK(run->output == input);
   CHECK(run->errors == "problem\n");
   CHECK(run->code == 3);
-  CHECK(shell("env | grep -v '^PWD=\\|^_=\\|^SHLVL=\\|^OLDPWD=' | sort")->output == "LC_ALL=C.UTF-8\nPATH=/usr/bin:/bin\n");
+  CHECK(shell("env | grep -v '^PWD=\\|^_=\\|^SHLVL=\\|^OLDPWD=' | sort")->output ==
+        "LC_ALL=C.UTF-8\nPATH=/usr/bin:/bin\n");
   CHECK(shell("ls /proc/self/fd | wc -l")->output == "4\n");  // three, and the one ls reads the directory with
   CHECK(shell("kill -9 $$")->code == -1);
   std::string file = "/tmp/joey-test-XXXXXX";

@@ -20,13 +20,16 @@ std::string notebook() {
 }
 
 std::string pdf_of(const std::vector<std::string>& pages) {
-  std::vector<std::string> objects{"<</Type/Catalog/Pages 2 0 R>>", "", "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"};
+  std::vector<std::string> objects{"<</Type/Catalog/Pages 2 0 R>>", "",
+                                   "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"};
   std::string kids;
   for (const std::string& text : pages) {
     const std::size_t page = objects.size() + 1;
     kids += fmt::format("{} 0 R ", page);
-    objects.push_back(fmt::format("<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents {} 0 R"
-                                  "/Resources<</Font<</F1 3 0 R>>>>>>", page + 1));
+    objects.push_back(
+        fmt::format("<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents {} 0 R"
+                    "/Resources<</Font<</F1 3 0 R>>>>>>",
+                    page + 1));
     const std::string content = text.empty() ? "" : fmt::format("BT /F1 12 Tf 20 200 Td ({}) Tj ET", text);
     objects.push_back(fmt::format("<</Length {}>>stream\n{}\nendstream", content.size(), content));
   }
@@ -38,7 +41,8 @@ std::string pdf_of(const std::vector<std::string>& pages) {
     file += fmt::format("{} 0 obj{}endobj\n", i + 1, objects[i]);
   }
   const std::size_t start = file.size();
-  return file + table + fmt::format("trailer<</Size {}/Root 1 0 R>>\nstartxref\n{}\n%%EOF\n", objects.size() + 1, start);
+  return file + table +
+         fmt::format("trailer<</Size {}/Root 1 0 R>>\nstartxref\n{}\n%%EOF\n", objects.size() + 1, start);
 }
 
 }  // namespace joey::test

@@ -1,8 +1,8 @@
-#include "samples.hpp"
-
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <zip.h>
+
+#include "samples.hpp"
 
 namespace joey::test {
 namespace {
@@ -58,51 +58,62 @@ Parts word_parts(std::string_view body) {
         <w:style w:styleId="Heading1"><w:name w:val="heading 1"/></w:style>
         <w:style w:styleId="berschrift2"><w:name w:val="heading 2"/></w:style>
         <w:style w:styleId="Own"><w:name w:val="Own"/><w:pPr><w:outlineLvl w:val="2"/></w:pPr></w:style>
-        <w:style w:styleId="Points"><w:name w:val="List Bullet"/></w:style></w:styles>)", xml)},
+        <w:style w:styleId="Points"><w:name w:val="List Bullet"/></w:style></w:styles>)",
+                                      xml)},
       {"word/numbering.xml", fmt::format(R"({}<w:numbering xmlns:w="w">
         <w:abstractNum w:abstractNumId="7"><w:lvl w:ilvl="0"><w:numFmt w:val="bullet"/></w:lvl>
           <w:lvl w:ilvl="1"><w:numFmt w:val="bullet"/></w:lvl></w:abstractNum>
         <w:abstractNum w:abstractNumId="8"><w:lvl w:ilvl="0"><w:numFmt w:val="decimal"/></w:lvl></w:abstractNum>
         <w:num w:numId="1"><w:abstractNumId w:val="7"/></w:num>
-        <w:num w:numId="2"><w:abstractNumId w:val="8"/></w:num></w:numbering>)", xml)},
+        <w:num w:numId="2"><w:abstractNumId w:val="8"/></w:num></w:numbering>)",
+                                         xml)},
       {"word/footnotes.xml", fmt::format(R"({}<w:footnotes xmlns:w="w">
         <w:footnote w:type="separator" w:id="0"><w:p><w:r><w:separator/></w:r></w:p></w:footnote>
-        <w:footnote w:id="2"><w:p><w:r><w:t>See there.</w:t></w:r></w:p></w:footnote></w:footnotes>)", xml)},
+        <w:footnote w:id="2"><w:p><w:r><w:t>See there.</w:t></w:r></w:p></w:footnote></w:footnotes>)",
+                                         xml)},
       {"word/document.xml", fmt::format(R"({}<w:document xmlns:w="w" xmlns:mc="mc" xmlns:wp="wp" xmlns:a="a">)"
-                                        "<w:body>{}</w:body></w:document>", xml, body)},
+                                        "<w:body>{}</w:body></w:document>",
+                                        xml, body)},
   };
 }
 
 Parts workbook_parts(std::string_view rows) {
   return {
       {"_rels/.rels", relationships({{"officeDocument", "xl/workbook.xml"}})},
-      {"xl/_rels/workbook.xml.rels", relationships({{"worksheet", "worksheets/sheet1.xml"},
-                                                    {"sharedStrings", "sharedStrings.xml"},
-                                                    {"styles", "styles.xml"}})},
+      {"xl/_rels/workbook.xml.rels",
+       relationships(
+           {{"worksheet", "worksheets/sheet1.xml"}, {"sharedStrings", "sharedStrings.xml"}, {"styles", "styles.xml"}})},
       {"xl/workbook.xml", fmt::format(R"({}<workbook xmlns:r="r"><sheets><sheet name="Data" sheetId="1" r:id="rId1"/>)"
-                                      "</sheets></workbook>", xml)},
+                                      "</sheets></workbook>",
+                                      xml)},
       {"xl/sharedStrings.xml", fmt::format("{}<sst><si><t>name</t></si><si><r><t>val</t></r><r><t>ue</t></r>"
-                                           "<rPh><t>x</t></rPh></si><si><t>a\nb</t></si></sst>", xml)},
-      {"xl/styles.xml", fmt::format(R"({}<styleSheet><numFmts><numFmt numFmtId="165" formatCode="[$-409]d\ mmm"/>)"
-                                    R"(<numFmt numFmtId="166" formatCode="0.0 &quot;days&quot;"/></numFmts>)"
-                                    R"(<cellStyleXfs><xf numFmtId="14"/></cellStyleXfs><cellXfs><xf numFmtId="0"/>)"
-                                    R"(<xf numFmtId="14"/><xf numFmtId="165"/><xf numFmtId="166"/></cellXfs></styleSheet>)",
-                                    xml)},
+                                           "<rPh><t>x</t></rPh></si><si><t>a\nb</t></si></sst>",
+                                           xml)},
+      {"xl/styles.xml",
+       fmt::format(R"({}<styleSheet><numFmts><numFmt numFmtId="165" formatCode="[$-409]d\ mmm"/>)"
+                   R"(<numFmt numFmtId="166" formatCode="0.0 &quot;days&quot;"/></numFmts>)"
+                   R"(<cellStyleXfs><xf numFmtId="14"/></cellStyleXfs><cellXfs><xf numFmtId="0"/>)"
+                   R"(<xf numFmtId="14"/><xf numFmtId="165"/><xf numFmtId="166"/></cellXfs></styleSheet>)",
+                   xml)},
       {"xl/worksheets/sheet1.xml", fmt::format("{}<worksheet><sheetData>{}</sheetData></worksheet>", xml, rows)},
   };
 }
 
 Parts presentation_parts() {
   const auto slide = [](std::string_view text) {
-    return fmt::format(R"({}<p:sld xmlns:p="p" xmlns:a="a"><p:sp><p:txBody><a:p><a:pPr lvl="1"/><a:r><a:t>{}</a:t></a:r>)"
-                       "</a:p></p:txBody></p:sp></p:sld>", xml, text);
+    return fmt::format(
+        R"({}<p:sld xmlns:p="p" xmlns:a="a"><p:sp><p:txBody><a:p><a:pPr lvl="1"/><a:r><a:t>{}</a:t></a:r>)"
+        "</a:p></p:txBody></p:sp></p:sld>",
+        xml, text);
   };
   return {
       {"_rels/.rels", relationships({{"officeDocument", "ppt/presentation.xml"}})},
-      {"ppt/_rels/presentation.xml.rels", relationships({{"slide", "slides/slide1.xml"}, {"slide", "slides/slide2.xml"}})},
+      {"ppt/_rels/presentation.xml.rels",
+       relationships({{"slide", "slides/slide1.xml"}, {"slide", "slides/slide2.xml"}})},
       {"ppt/presentation.xml", fmt::format(R"({}<p:presentation xmlns:p="p" xmlns:r="r"><p:sldIdLst>)"
                                            R"(<p:sldId id="257" r:id="rId2"/><p:sldId id="256" r:id="rId1"/>)"
-                                           "</p:sldIdLst></p:presentation>", xml)},
+                                           "</p:sldIdLst></p:presentation>",
+                                           xml)},
       {"ppt/slides/slide1.xml", slide("Stored first")},
       {"ppt/slides/slide2.xml", slide("Shown first")},
       {"ppt/slides/_rels/slide2.xml.rels", relationships({{"notesSlide", "../notesSlides/notes1.xml"}})},
@@ -114,7 +125,8 @@ Parts open_document_parts(std::string_view kind, std::string_view body) {
   return {
       {"mimetype", fmt::format("application/vnd.oasis.opendocument.{}", kind)},
       {"content.xml", fmt::format(R"({}<office:document-content xmlns:office="o" xmlns:text="t" xmlns:table="b" )"
-                                  R"(xmlns:draw="d"><office:body>{}</office:body></office:document-content>)", xml, body)},
+                                  R"(xmlns:draw="d"><office:body>{}</office:body></office:document-content>)",
+                                  xml, body)},
   };
 }
 

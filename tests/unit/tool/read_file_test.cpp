@@ -1,10 +1,9 @@
-#include "base/base64.hpp"
-#include "tool_world.hpp"
-
 #include <fmt/format.h>
 
+#include "base/base64.hpp"
 #include "base/text.hpp"
 #include "document/encoding.hpp"
+#include "tool_world.hpp"
 
 using namespace joey;
 
@@ -69,7 +68,8 @@ TEST_CASE("reading a file part by part gives all of it, whatever the limit") {
   }
 }
 
-TEST_CASE("defect: read_file past the end is an error that tells the number of lines, and only an empty file is empty") {
+TEST_CASE(
+    "defect: read_file past the end is an error that tells the number of lines, and only an empty file is empty") {
   ToolWorld world;
   world.file("a.txt", lines(3));
   for (const char* call : {R"({"path":"a.txt","offset":4})", R"({"path":"a.txt","offset":4,"column":2})",
@@ -95,11 +95,13 @@ TEST_CASE("long lines are cut at characters, with the call that shows the rest")
   const auto shown = world.run("read_file", R"({"path":"a.txt"})").text;
   CHECK(is_utf8(shown));
   CHECK(holds(shown, "showing lines 1-2 of 2 lines."));
-  CHECK(holds(shown, "cut: 2. To see the rest of line 2: call read_file with the same path, offset 2 and column 2001.\n\n"));
+  CHECK(holds(shown,
+              "cut: 2. To see the rest of line 2: call read_file with the same path, offset 2 and column 2001.\n\n"));
   CHECK_FALSE(shown.find("To read on") != std::string::npos);
   CHECK(shown.ends_with("2 | " + text.substr(3) + "..."));
   CHECK(world.run("read_file", R"({"path":"a.txt","offset":2,"column":2001})").text ==
-        "File: a.txt\nIMPORTANT: this is not the whole file.\nStatus: showing characters 2001-2001 of the 2001 of line 2, of "
+        "File: a.txt\nIMPORTANT: this is not the whole file.\nStatus: showing characters 2001-2001 of the 2001 of line "
+        "2, of "
         "2 lines.\n\n2 | \u20AC");
   const auto outcome = world.run("read_file", R"({"path":"a.txt","offset":2,"column":2002})");
   CHECK_FALSE(outcome.ok);
@@ -121,8 +123,9 @@ TEST_CASE("a file of one long line is read piece by piece, each result naming th
     if (piece.ends_with("...")) piece.resize(piece.size() - 3);
     seen += piece;
     const std::size_t column = shown.find(" and column ");
-    call = column == std::string::npos ? ""
-                                       : fmt::format(R"({{"path":"min.js","column":{}}})", std::stoi(shown.substr(column + 12)));
+    call = column == std::string::npos
+               ? ""
+               : fmt::format(R"({{"path":"min.js","column":{}}})", std::stoi(shown.substr(column + 12)));
   }
   CHECK(seen.size() == text.size());
   CHECK((seen == text));  // not shown when it fails: it is long
@@ -135,7 +138,8 @@ TEST_CASE("read_file shows text of any encoding and says what it did") {
     return world.run("read_file", R"({"path":"a.txt"})").text;
   };
   const auto encoded = [](std::string_view text, TextEncoding encoding) { return encode_text(text, encoding).value(); };
-  CHECK(read("caf\xE9\n") == "File: a.txt\n(The file's encoding is windows-1252; it is shown as UTF-8.)\n1 | caf\u00E9");
+  CHECK(read("caf\xE9\n") ==
+        "File: a.txt\n(The file's encoding is windows-1252; it is shown as UTF-8.)\n1 | caf\u00E9");
   CHECK(read(encoded("h\u00E9\r\nx\r\n", TextEncoding::utf16_be)) ==
         "File: a.txt\n(The file's encoding is UTF-16; it is shown as UTF-8.)\n1 | h\u00E9\n2 | x");
   CHECK(read(encoded("\u00E9\n", TextEncoding::utf8_with_mark)) == "File: a.txt\n1 | \u00E9");
@@ -144,7 +148,7 @@ TEST_CASE("read_file shows text of any encoding and says what it did") {
   CHECK(read("\u00E9\u00E9\xE9\n") ==
         "File: a.txt\n(Bytes that are not UTF-8 are shown as \uFFFD. The file can be changed with commands only.)\n"
         "1 | \u00E9\u00E9\uFFFD");
-  CHECK(read(std::string(9000, 'a') + std::string("\0b\n", 3)).ends_with("...") );
+  CHECK(read(std::string(9000, 'a') + std::string("\0b\n", 3)).ends_with("..."));
 }
 
 TEST_CASE("a binary file is described, with its kind and what to do, and never shown") {
@@ -153,12 +157,16 @@ TEST_CASE("a binary file is described, with its kind and what to do, and never s
   auto outcome = world.run("read_file", R"({"path":"bin"})");
   CHECK(outcome.ok);
   CHECK(outcome.text ==
-        "File: bin\n(A binary file of 3 bytes: its content is not shown. To see it, look at it with a command, such as xxd, "
+        "File: bin\n(A binary file of 3 bytes: its content is not shown. To see it, look at it with a command, such as "
+        "xxd, "
         "strings or file.)");
-  world.file("x.txt", std::string("\x7F" "ELF\2\1\1\0", 8));
+  world.file("x.txt", std::string("\x7F"
+                                  "ELF\2\1\1\0",
+                                  8));
   CHECK(holds(world.run("read_file", R"({"path":"x.txt"})").text, "8 bytes, of the kind ELF program or library"));
   world.file("x.tif", std::string("II*\0\0\0", 6));
-  CHECK(holds(world.run("read_file", R"({"path":"x.tif"})").text, "TIFF image: its content is not shown. To see it, convert it to PNG"));
+  CHECK(holds(world.run("read_file", R"({"path":"x.tif"})").text,
+              "TIFF image: its content is not shown. To see it, convert it to PNG"));
 }
 
 TEST_CASE("images come as images, by their content") {
@@ -205,14 +213,21 @@ TEST_CASE("a large file is read where it is asked for, without being in memory")
   world.file("log", million);
   REQUIRE(million.size() > (32U << 20));
   auto text = world.run("read_file", R"({"path":"log","offset":900000,"limit":2})").text;
-  CHECK(holds(text, "showing lines 900000-900001 of 1000000 lines.\nTo read on: call read_file with the same path and offset 900002;"));
-  CHECK(text.ends_with("\n900000 | 00900000 a line of a log that is long\n900001 | 00900001 a line of a log that is long"));
+  CHECK(holds(text,
+              "showing lines 900000-900001 of 1000000 lines.\nTo read on: call read_file with the same path and offset "
+              "900002;"));
+  CHECK(text.ends_with(
+      "\n900000 | 00900000 a line of a log that is long\n900001 | 00900001 a line of a log that is long"));
   CHECK(world.run("read_file", R"({"path":"log","offset":1000001})").text ==
         "line 1000001 is past the end of \"log\", which has 1000000 lines");
-  text = world.run("read_file", R"({"path":"log","mode":"indentation","indentation":{"anchor_line":500000,"max_lines":1}})").text;
+  text =
+      world
+          .run("read_file", R"({"path":"log","mode":"indentation","indentation":{"anchor_line":500000,"max_lines":1}})")
+          .text;
   CHECK(text.ends_with("\n500000 | 00500000 a line of a log that is long"));
   text = world.run("read_file", R"({"files":[{"path":"log","line_ranges":["7-7",[999999,1000000]]}]})").text;
-  CHECK(text.ends_with("999999 | 00999999 a line of a log that is long\n1000000 | 01000000 a line of a log that is long"));
+  CHECK(text.ends_with(
+      "999999 | 00999999 a line of a log that is long\n1000000 | 01000000 a line of a log that is long"));
 
   // Beyond a limit lines are not counted for their number alone.
   std::filesystem::resize_file(std::filesystem::path(world.root) / "log", 400U << 20);
@@ -276,7 +291,8 @@ TEST_CASE("read_file errors are one line with a remedy") {
 TEST_CASE("indentation mode shows a block and where it is") {
   ToolWorld world;
   world.file("a.py", "x = 1\n\ndef f():\n    a()\n    b()\n\ny = 2\nz = 3\n");
-  const auto text = world.run("read_file", R"({"path":"a.py","mode":"indentation","indentation":{"anchor_line":4}})").text;
+  const auto text =
+      world.run("read_file", R"({"path":"a.py","mode":"indentation","indentation":{"anchor_line":4}})").text;
   CHECK(text == "File: a.py\n3 | def f():\n4 |     a()\n5 |     b()\n6 | \n7 | y = 2\n\nIncluded lines: 3-7 (of 8)");
 }
 
