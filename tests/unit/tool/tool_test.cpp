@@ -26,7 +26,7 @@ TEST_CASE("the tools come in the order models know, each with a schema that is J
     CHECK_FALSE(spec.description.empty());
   }
   CHECK(names == std::vector<std::string>{"read_file", "write_to_file", "apply_diff", "list_files", "search_files",
-                                          "execute_command"});
+                                          "execute_command", "generate_image"});
 }
 
 namespace {
