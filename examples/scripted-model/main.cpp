@@ -20,7 +20,8 @@ constexpr int exit_usage = 2;
 constexpr std::string_view help =
     R"(usage: joey-scripted-model --script FILE [options]
 
-Speaks the Anthropic Messages and OpenAI Chat Completions APIs on 127.0.0.1 and answers from a script.
+Speaks the Anthropic Messages and OpenAI Chat Completions APIs on 127.0.0.1 and answers from a script. Makes small images
+as OpenRouter and OpenAI do.
 
   --script FILE          what to answer (README.md describes the format)
   --port N               port to listen on; 0, the default, lets the system choose

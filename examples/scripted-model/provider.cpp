@@ -136,6 +136,10 @@ void Provider::answer(const HttpRequest& request, HttpAnswer& answer) {
   if (request.method == "POST" && path == "/messages") return complete(Wire::anthropic, request, answer);
   if (request.method == "POST" && path == "/chat/completions") return complete(Wire::openai, request, answer);
 
+  if (request.method == "POST" && path == "/images") return draw(ImageApi::openrouter, request, answer);
+  if (request.method == "POST" && path == "/images/generations") return draw(ImageApi::openai_generations, request, answer);
+  if (request.method == "POST" && path == "/images/edits") return draw(ImageApi::openai_edits, request, answer);
+
   const WireFormat& format = wire_format(request.field("anthropic-version").empty() ? Wire::openai : Wire::anthropic);
   if (request.method == "GET" && path == "/models") {
     if (!authorized(request)) return fail(format, {401, "", ""}, {}, answer);
@@ -225,6 +229,30 @@ void Provider::complete(Wire wire, const HttpRequest& request, HttpAnswer& answe
     reply(wire, request, *turn, seed, fault, answer);
   }
   if (turn->delay_ms > 0) answer.pauses.insert(answer.pauses.begin(), {0, turn->delay_ms});
+  log(entry, request.body);
+}
+
+// Images need no script: the picture follows from the request.
+void Provider::draw(ImageApi api, const HttpRequest& request, HttpAnswer& answer) {
+  const WireFormat& format = wire_format(Wire::openai);  // whose errors both vendors answer with
+  Entry entry{.wire = "images"};
+  ++requests_count_;
+  ImageOrder order;
+  std::optional<Refusal> refusal;
+  if (!authorized(request)) {
+    entry.status = 401;
+    fail(format, {401, "", ""}, {}, answer);
+  } else if ((refusal = read_image_request(api, request, order))) {
+    ++invalid_count_;
+    entry.status = 400;
+    entry.error = refusal->message;
+    fail(format, {400, refusal->message, "", refusal->param, refusal->code}, {}, answer);
+  } else {
+    entry.key = fnv64(order.prompt);
+    body_.clear();
+    append_image_answer(body_, order, std::time(nullptr));
+    append_json_answer(answer.bytes, 200, body_);
+  }
   log(entry, request.body);
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "http.hpp"
+#include "image.hpp"
 #include "request.hpp"
 #include "script.hpp"
 #include "wire.hpp"
@@ -65,6 +66,7 @@ class Provider final : public HttpHandler {
   };
 
   void complete(Wire wire, const HttpRequest& request, HttpAnswer& answer);
+  void draw(ImageApi api, const HttpRequest& request, HttpAnswer& answer);
   void reply(Wire wire, const HttpRequest& request, const Turn& turn, std::uint64_t seed, const Fault& fault,
              HttpAnswer& answer);
   void fail(const WireFormat& format, const ErrorBody& error, const Fault& fault, HttpAnswer& answer);

@@ -4,6 +4,7 @@
 Each test starts its own server. Needs the Python standard library only.
 """
 
+import base64
 import contextlib
 import csv
 import http.client
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 import traceback
+import zlib
 
 PROGRAM = sys.argv[1] if len(sys.argv) > 1 else "joey-scripted-model"
 HERE = pathlib.Path(__file__).resolve().parent
@@ -611,6 +613,85 @@ def test_the_other_paths():
             assert kind in models and models["data"][0]["id"] == "m-7"
         connection.request("GET", "/v1/nothing")
         assert connection.getresponse().status == 404
+
+
+def image_request(server, path, body, content_type="application/json", **headers):
+    """The status and the JSON of an answer, with its picture decoded where it has one."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    connection.request("POST", path, data, {"content-type": content_type, **headers})
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    return response.status, base64.b64decode(answer["data"][0]["b64_json"], validate=True) if "data" in answer else answer
+
+
+def pixels_of(png):
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    at, chunks = 8, []
+    while at < len(png):
+        size, kind = struct.unpack(">I4s", png[at:at + 8])
+        data = png[at + 8:at + 8 + size]
+        assert struct.unpack(">I", png[at + 8 + size:at + 12 + size])[0] == zlib.crc32(kind + data)
+        chunks.append((kind, data))
+        at += 12 + size
+    assert [kind for kind, _ in chunks] == [b"IHDR", b"IDAT", b"IEND"]
+    assert struct.unpack(">IIBBBBB", chunks[0][1]) == (16, 16, 8, 2, 0, 0, 0)
+    rows = zlib.decompress(chunks[1][1])
+    assert len(rows) == 16 * (1 + 16 * 3)
+    return rows
+
+
+def form(*parts, boundary="b"):
+    """A multipart/form-data body of (name, bytes) and, for files, (name, bytes, media type)."""
+    body = b""
+    for name, data, *media_type in parts:
+        file = f'; filename="f"\r\nContent-Type: {media_type[0]}' if media_type else ""
+        body += f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + data + b"\r\n"
+    return body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+
+
+def test_images_follow_from_the_request_and_are_whole():
+    with Server(script({"text": "x"}), "--api-key", "k") as server:
+        key = {"authorization": "Bearer k"}
+        pictures = []
+        for path in ("/v1/images", "/v1/images/generations"):
+            for prompt in ("fox", "fox", "owl"):
+                status, png = image_request(server, path, {"model": "m", "prompt": prompt}, **key)
+                assert status == 200
+                pictures.append(pixels_of(png))
+        fox, _, owl = pictures[:3]
+        assert pictures == [fox, fox, owl, fox, fox, owl] and fox != owl
+        status, png = image_request(server, "/v1/images/edits", *form(
+            ("model", b"m"), ("prompt", b"fox"), ("image", b"\x89PNG\r\n--x\0", "image/png")), **key)
+        assert status == 200 and pixels_of(png) not in (fox, owl)
+        reference = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw=="}}
+        status, png = image_request(server, "/images", {"model": "m", "prompt": "fox", "input_references": [reference]}, **key)
+        assert status == 200 and pixels_of(png) not in (fox, owl)
+        assert image_request(server, "/v1/images", {"model": "m", "prompt": "fox"})[0] == 401
+        assert [entry["status"] for entry in server.log()] == [200] * 8 + [401]
+        assert {entry["wire"] for entry in server.log()} == {"images"}
+
+
+def test_image_requests_are_validated():
+    with Server(script({"text": "x"})) as server:
+        for path in ("/v1/images", "/v1/images/generations"):
+            for body in (b"", b"{", b"[]", b"{}", {"model": "m"}, {"prompt": "p"}, {"model": 1, "prompt": "p"}):
+                status, answer = image_request(server, path, body)
+                assert status == 400 and answer["error"]["message"], body
+        for url in ("http://127.0.0.1/x.png", "data:text/plain;base64,eA==", ""):
+            reference = {"type": "image_url", "image_url": {"url": url}}
+            assert image_request(server, "/v1/images", {"model": "m", "prompt": "p", "input_references": [reference]})[0] == 400
+        image = ("image", b"x", "image/png")
+        for parts in ((), (("model", b"m"), ("prompt", b"p")), (("model", b"m"), image), (("prompt", b"p"), image),
+                      (("model", b"m"), ("prompt", b"p"), ("image", b"x")),
+                      (("model", b"m"), ("prompt", b"p"), ("image", b"", "image/png")),
+                      (("model", b"m"), ("prompt", b"p"), ("image", b"x", "text/plain"))):
+            assert image_request(server, "/v1/images/edits", *form(*parts))[0] == 400, parts
+        assert image_request(server, "/v1/images/edits", {"model": "m", "prompt": "p"})[0] == 400
+        body, content_type = form(("model", b"m"), ("prompt", b"p"), image)
+        for cut in range(len(body)):
+            image_request(server, "/v1/images/edits", body[:cut], content_type)
+        assert image_request(server, "/v1/images/edits", body, content_type)[0] == 200
 
 
 def test_connections_are_kept_alive_and_pipelined():

@@ -52,7 +52,7 @@ bool is_whole(const ImageFormat& format, std::string_view bytes) {
   if (format.name == "GIF") return bytes.size() > 13 && bytes.ends_with(';');
   std::size_t size = 0;  // of what follows it
   for (std::size_t i = 8; i-- > 4;) size = size << 8 | static_cast<unsigned char>(bytes[i]);
-  return size > 12 && bytes.size() >= size + 8;
+  return size >= 12 && bytes.size() >= size + 8;
 }
 
 // --- names -----------------------------------------------------------------------------------------------------------

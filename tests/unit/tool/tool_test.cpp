@@ -28,7 +28,7 @@ TEST_CASE("the tools come in the order models know, each with a schema that is J
   }
   CHECK(names == std::vector<std::string>{"read_file", "write_to_file", "apply_diff", "list_files", "search_files",
                                           "list_code_definition_names", "execute_command", "read_command_output",
-                                          "run_slash_command", "skill",
+                                          "run_slash_command", "skill", "generate_image",
                                           "(edit)", "(search_and_replace)", "(search_replace)", "(edit_file)",
                                           "(apply_patch)", "(insert_content)"});
 }
