@@ -98,7 +98,10 @@ std::string unwrapped(std::string_view text) {
 
 Outcome command_outcome(std::string_view text) {
   Outcome out;
-  const std::size_t output = text.find("\nOutput:\n");
+  const std::size_t whole = text.find("\nOutput:\n");
+  const std::size_t preview = text.find("\nPreview:\n");  // of output that is kept as an artifact
+  const std::size_t output = std::min(whole, preview);
+  if (preview < whole) text = text.substr(0, text.rfind("\nUse read_command_output "));
   const std::string_view head = text.substr(0, output);
   if (const std::size_t code = head.find("Exit code: "); code != std::string_view::npos) {
     const std::string_view rest = head.substr(code + 11);
@@ -109,7 +112,10 @@ Outcome command_outcome(std::string_view text) {
   } else {
     out.info = clean(head.substr(0, head.find('\n')));
   }
-  if (output != std::string_view::npos) out.lines = last_lines(text.substr(output + 9), output_lines_max);
+  if (output != std::string_view::npos) {
+    const std::string_view shown = text.substr(output + 1);
+    out.lines = last_lines(shown.substr(shown.find('\n') + 1), output_lines_max);
+  }
   return out;
 }
 

@@ -81,8 +81,8 @@ std::optional<ToolOutcome> parse_answer(std::string_view output) {
     }
   }
   if (left_out > 0) {
-    outcome.text += fmt::format("\n[{} of the tool's images left out: each must be an object with \"base64\" of a png, jpeg, "
-                                "gif or webp of at most 5 MB, {} in all]",
+    outcome.text += fmt::format("\n[{} of the tool's images left out: each must be an object with \"base64\" of a png, "
+                                "jpeg, gif or webp of at most 5 MB, {} in all]",
                                 left_out, images_max);
   }
   return outcome;

@@ -23,8 +23,9 @@ constexpr std::size_t waiting_low = std::size_t{1} << 20;  // and goes on
 
 class CommandRun final : public CommandCall, public TaskCommands {
  public:
-  CommandRun(const ExecuteCommandOptions& options, const CommandLimits& limits, std::string command, std::string directory,
-             const std::shared_ptr<ToolContext>& call_context, UniqueFunction<void(ToolOutcome)> done)
+  CommandRun(const ExecuteCommandOptions& options, const CommandLimits& limits, std::string command,
+             std::string directory, const std::shared_ptr<ToolContext>& call_context,
+             UniqueFunction<void(ToolOutcome)> done)
       : CommandCall(call_context, std::move(done), limits),
         command_text_(std::move(command)),
         directory_(std::move(directory)),
@@ -40,7 +41,8 @@ class CommandRun final : public CommandCall, public TaskCommands {
   void run(CommandSpec spec, milliseconds background_after) {
     start(std::move(spec));
     if (over() || background_after.count() == 0) return;
-    background_timer_ = scheduler().after(background_after, [this, background_after] { on_background_time(background_after); });
+    background_timer_ =
+        scheduler().after(background_after, [this, background_after] { on_background_time(background_after); });
   }
 
   void on_output(std::string_view bytes) override {
@@ -56,9 +58,12 @@ class CommandRun final : public CommandCall, public TaskCommands {
 
   [[nodiscard]] std::string take_news() override {
     if (!has_news()) return {};
-    std::string text = fmt::format("The command `{}`, in the background within working directory '{}', {}\n", shown_command(),
-                                   directory_, over() ? "has ended." : exit() ? "has left processes that still run." : "still runs.");
-    if (over() && ending() == Ending::timeout) text += fmt::format("It ran longer than the limit of {}.\n", limit_text());
+    const std::string_view state = over() ? "has ended" : exit() ? "has left processes that still run" : "still runs";
+    std::string text = fmt::format("The command `{}`, in the background within working directory '{}', {}.\n",
+                                   shown_command(), directory_, state);
+    if (over() && ending() == Ending::timeout) {
+      text += fmt::format("It ran longer than the limit of {}.\n", limit_text());
+    }
     if (exit() && !exit_told_) text += status_text(*exit()) + '\n';
     if (!artifact_.empty()) text += artifact_text() + '\n';
     if (!news_.empty()) text += "New output:\n" + news_.take();
@@ -84,7 +89,8 @@ class CommandRun final : public CommandCall, public TaskCommands {
     const bool stays = context().background != nullptr;
     answer(true,
            fmt::format("{}\nProcesses that the command started {}.", finished_text(),
-                       stays ? "still run in the background; they end with the task" : "were still running and were ended"),
+                       stays ? "still run in the background; they end with the task"
+                             : "were still running and were ended"),
            stays ? Rest::keep : Rest::end);
   }
 
@@ -99,9 +105,11 @@ class CommandRun final : public CommandCall, public TaskCommands {
       case Ending::none: break;
       case Ending::cancel: return answer(false, "The command was cancelled and ended.", Rest::end);
       case Ending::timeout:
-        return answer(false, fmt::format("The command was ended within working directory '{}' because it ran longer than "
-                                         "the limit of {}. Do not run it again as it is.",
-                                         directory_, limit_text()), Rest::end);
+        return answer(false,
+                      fmt::format("The command was ended within working directory '{}' because it ran longer than the "
+                                  "limit of {}. Do not run it again as it is.",
+                                  directory_, limit_text()),
+                      Rest::end);
     }
     answer(true, finished_text(), Rest::end);  // it ran: a failing exit code is for the model to judge
   }
@@ -190,7 +198,7 @@ class CommandRun final : public CommandCall, public TaskCommands {
   const std::string directory_;  // absolute, for the model
   const std::string call_;
   const std::shared_ptr<Artifacts> artifacts_;  // may be null
-  const std::size_t shown_max_;
+  const std::size_t shown_max_;             // bytes
   Utf8Stream utf8_;
   TerminalText output_;
   TerminalText news_;

@@ -213,9 +213,10 @@ class OutputReader : public std::enable_shared_from_this<OutputReader> {
 
   void show_matches(bool is_all) {
     const std::size_t matches = search_->matches();
-    finish(fmt::format("Search \"{}\" | {} line{} | {}", utf8_prefix(query_.search, pattern_shown_max), matches, matches == 1 ? " matches" : "s match",
-                       is_all ? "COMPLETE"
-                              : fmt::format("TRUNCATED: more may match; search on with offset {}", search_->position())),
+    const std::string end =
+        is_all ? "COMPLETE" : fmt::format("TRUNCATED: more may match; search on with offset {}", search_->position());
+    finish(fmt::format("Search \"{}\" | {} line{} | {}", utf8_prefix(query_.search, pattern_shown_max), matches,
+                       matches == 1 ? " matches" : "s match", end),
            search_->lines());
   }
 
@@ -229,7 +230,7 @@ class OutputReader : public std::enable_shared_from_this<OutputReader> {
                               [self = shared_from_this(), wanted, then](Result<std::string> bytes) {
                                 if (!bytes) return self->fail(bytes.error());
                                 if (bytes->size() != wanted) {
-                                  return self->fail({ErrorCode::corrupt, self->query_.artifact + " ends early: the store has lost a part of it"});
+                                  return self->fail({ErrorCode::corrupt, self->query_.artifact + ": a part of it is lost"});
                                 }
                                 self->position_ += wanted;
                                 then(*self, std::move(*bytes));
@@ -237,8 +238,9 @@ class OutputReader : public std::enable_shared_from_this<OutputReader> {
   }
 
   void finish(std::string_view what, std::string lines) {
-    std::string text = fmt::format("[Command Output: {}]\nTotal size: {}{} | {}\n", query_.artifact, bytes_text(extent_.size),
-                                   extent_.growing ? " until now, still growing" : "", what);
+    const std::string_view growing = extent_.growing ? " until now, still growing" : "";
+    std::string text = fmt::format("[Command Output: {}]\nTotal size: {}{} | {}\n", query_.artifact,
+                                   bytes_text(extent_.size), growing, what);
     if (!lines.empty()) text.append("\n").append(lines);
     text.pop_back();
     done_({true, within(text, context_->result_bytes_max), {}, {}});

@@ -193,6 +193,7 @@ namespace {
 
 struct ArtifactWorld : ToolWorld {
   ArtifactWorld() { artifacts = std::make_shared<Artifacts>(loop, chunks); }
+  ~ArtifactWorld() { chunks->waiting.clear(); }  // completions hold what holds the chunks
   std::shared_ptr<HeldChunks> chunks = std::make_shared<HeldChunks>(loop);
 };
 
