@@ -59,6 +59,10 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   out.home = text_or(options.home, "");
   out.checkpoints = text_or(options.checkpoints, "");
   out.language = text_or(options.language, "");
+  out.images.model = text_or(options.image_model, "");
+  out.images.provider = text_or(options.image_provider, "");
+  out.images.base_url = text_or(options.image_base_url, "");
+  out.images.api_key = text_or(options.image_api_key, "");
   out.commands.limits.time = std::chrono::milliseconds(options.command_timeout_ms);
   out.commands.unlimited = split_list(options.commands_unlimited);
   out.project_options.agent_rules = (options.flags & JOEY_SESSION_NO_AGENT_RULES) == 0;

@@ -21,7 +21,7 @@ joey::Session session_of(joey::Engine& engine, const Options& options) {
   });
   Options there = options;
   there.workspace = view.workspace;
-  return tool_session(engine, there);
+  return checkpoint_session(engine, there);
 }
 
 Tone tone_of_line(std::string_view line) {
@@ -66,7 +66,7 @@ int checkpoints(const Options& options) {
 
 int diff(const Options& options) {
   joey::Engine engine = open_engine(options, false);
-  joey::Session session = tool_session(engine, options);
+  joey::Session session = checkpoint_session(engine, options);
   const joey::Text json = session.diff_checkpoints(options.checkpoint, options.other_checkpoint);
   Terminal terminal;
   if (options.output == OutputFormat::jsonl) {
@@ -86,7 +86,7 @@ int diff(const Options& options) {
 
 int restore(const Options& options) {
   joey::Engine engine = open_engine(options, false);
-  joey::Session session = tool_session(engine, options);
+  joey::Session session = checkpoint_session(engine, options);
   const joey::Text json = session.restore_checkpoint(options.checkpoint);
   Terminal terminal;
   if (options.output == OutputFormat::jsonl) {

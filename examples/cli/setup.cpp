@@ -106,6 +106,29 @@ std::string checkpoints_directory(const Options& options) {
   return options.no_checkpoints ? std::string() : database_path(options) + "-checkpoints";
 }
 
+// An image model for generate_image, where one is named.
+joey::SessionOptions with_images(joey::SessionOptions session) {
+  session.image_model = variable("JOEY_IMAGE_MODEL");
+  if (session.image_model.empty()) return session;
+  session.image_provider = variable("JOEY_IMAGE_PROVIDER");
+  session.image_base_url = variable("JOEY_IMAGE_BASE_URL");
+  session.image_api_key = variable(session.image_provider == "openai" ? "OPENAI_API_KEY" : "OPENROUTER_API_KEY");
+  return session;
+}
+
+// Where a workspace is none to keep copies of, as a directory of the system, the person is told, and goes without.
+joey::Session made_session(joey::Engine& engine, joey::SessionOptions session) {
+  try {
+    return joey::Session(engine, session);
+  } catch (const joey::Error& error) {
+    if (session.checkpoints.empty()) throw;
+    session.checkpoints.clear();
+    joey::Session without(engine, session);
+    fmt::print(stderr, "joey: no checkpoints are taken: {}\n", one_line(clean(error.what())));
+    return without;
+  }
+}
+
 std::vector<std::string_view> items_of(std::string_view list) {
   std::vector<std::string_view> items;
   while (!list.empty()) {
@@ -170,7 +193,7 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .cost_usd_max = options.cost_usd_max,
                                .home = home_directory(),
                                .checkpoints = checkpoints_directory(options)};
-  joey::Session made(engine, with_provider(std::move(session), chosen_provider(options)));
+  joey::Session made = made_session(engine, with_images(with_provider(std::move(session), chosen_provider(options))));
   if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
   return made;
 }
@@ -186,19 +209,22 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
                                .base_url = options.base_url.empty() ? task.base_url : options.base_url,
                                .home = home_directory(),
                                .checkpoints = checkpoints_directory(options)};
-  joey::Session made(engine, with_provider(std::move(session), task.provider));
+  joey::Session made = made_session(engine, with_images(with_provider(std::move(session), task.provider)));
   if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
   return made;
 }
 
 joey::Session tool_session(joey::Engine& engine, const Options& options) {
-  joey::Session session(engine, {.workspace = options.workspace,
-                                 .mode = options.mode,
-                                 .allow = options.auto_approve.value_or("all,protected"),
-                                 .home = home_directory(),
-                                 .checkpoints = checkpoints_directory(options)});
+  joey::Session session(engine, with_images({.workspace = options.workspace,
+                                             .mode = options.mode,
+                                             .allow = options.auto_approve.value_or("all,protected"),
+                                             .home = home_directory()}));
   if (options.auto_approve) check_auto_approve(session, *options.auto_approve);
   return session;
+}
+
+joey::Session checkpoint_session(joey::Engine& engine, const Options& options) {
+  return joey::Session(engine, {.workspace = options.workspace, .checkpoints = checkpoints_directory(options)});
 }
 
 void check_auto_approve(const joey::Session& session, std::string_view list) {

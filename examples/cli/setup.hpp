@@ -21,6 +21,8 @@ namespace cli {
 [[nodiscard]] joey::Session session_of_task(joey::Engine& engine, const Options& options, const TaskView& task);
 // For tools without a model.
 [[nodiscard]] joey::Session tool_session(joey::Engine& engine, const Options& options);
+// A session to look at checkpoints and restore them.
+[[nodiscard]] joey::Session checkpoint_session(joey::Engine& engine, const Options& options);
 
 // Throws UsageError when `list` names neither a group nor a tool of the session's.
 void check_auto_approve(const joey::Session& session, std::string_view list);

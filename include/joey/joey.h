@@ -235,11 +235,15 @@ typedef struct joey_session_options {
                                        `command_timeout_ms` does not end. */
   uint32_t command_timeout_ms;    /**< Then a command of execute_command is ended, also in the background. 0: never. */
   uint32_t flags;                 /**< JOEY_SESSION_. */
+  const char *image_model;    /**< For generate_image, as "google/gemini-2.5-flash-image". NULL: none, and the tool says so. */
+  const char *image_provider; /**< "openrouter" or "openai". NULL: "openrouter". */
+  const char *image_base_url; /**< NULL: the provider's. */
+  const char *image_api_key;  /**< Kept in memory only. NULL: none is sent. */
 } joey_session_options;
 
 #define JOEY_SESSION_OPTIONS_INIT                                                                                     \
   { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
-    NULL, NULL, NULL, 0, 0 }
+    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */

@@ -506,6 +506,10 @@ struct SessionOptions {
   std::chrono::milliseconds command_timeout{0};
   bool agent_rules{true};       // AGENTS.md and its kin are read
   bool subfolder_rules{false};  // rules beside .roo folders in subdirectories, too
+  std::string image_model{};    // for generate_image; empty: none
+  std::string image_provider{};
+  std::string image_base_url{};
+  std::string image_api_key{};  // kept in memory only
 };
 
 class Session {
@@ -536,6 +540,10 @@ class Session {
     raw.command_timeout_ms = static_cast<std::uint32_t>(options.command_timeout.count());
     raw.flags = (options.agent_rules ? 0 : JOEY_SESSION_NO_AGENT_RULES) |
                 (options.subfolder_rules ? JOEY_SESSION_SUBFOLDER_RULES : 0);
+    raw.image_model = detail::option(options.image_model);
+    raw.image_provider = detail::option(options.image_provider);
+    raw.image_base_url = detail::option(options.image_base_url);
+    raw.image_api_key = detail::option(options.image_api_key);
     joey_session* session = nullptr;
     check(joey_session_create(engine.get(), &raw, &session));
     handle_.reset(session);

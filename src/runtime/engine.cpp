@@ -193,6 +193,7 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
   auto background = std::make_shared<std::vector<std::shared_ptr<TaskCommands>>>();
   auto context = std::make_shared<ToolContext>();
   context->workspace = session->setup().workspace;
+  context->images = session->setup().images;
   context->project = session->project();
   context->artifacts = session->artifacts(scheduler_);
   context->mode = session->setup().config.mode;

@@ -211,6 +211,11 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
     if (!checkpoints) return tl::unexpected(std::move(checkpoints.error()));
     setup.checkpoints = *std::move(checkpoints);
   }
+  if (!request.images.model.empty()) {
+    auto images = make_image_client(std::move(request.images), loop_, engine_->transport(), engine_->gate());
+    if (!images) return tl::unexpected(std::move(images.error()));
+    setup.images = *std::move(images);
+  }
   setup.tools = workspace_tools(request.commands);
   setup.language = std::move(request.language);
   setup.provider = make_provider(config.wire);

@@ -12,6 +12,7 @@
 
 #include "runtime/clocked_scheduler.hpp"
 #include "runtime/engine.hpp"
+#include "runtime/image_client.hpp"
 #include "runtime/postbox.hpp"
 #include "runtime/uv_loop.hpp"
 #include "store/sqlite.hpp"
@@ -48,6 +49,7 @@ struct SessionRequest {
   std::string language;
   ProjectOptions project_options;
   ExecuteCommandOptions commands;
+  ImageClientOptions images;  // without a model: none
 };
 
 // Makes the client of a host's own model.

@@ -348,6 +348,7 @@ void TaskRunner::start_tool(const effect::RunTool& e, const std::shared_ptr<cons
   context->task = task_.id;
   context->workspace = session_->setup().workspace;
   context->call = e.call;
+  context->images = session_->setup().images;
   context->project = session_->project();
   context->mode = task_.mode;
   context->artifacts = artifacts_;

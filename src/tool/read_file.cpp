@@ -169,8 +169,8 @@ std::string column_header(std::uint64_t line, std::uint64_t column, const Listin
 
 class FileReader {
  public:
-  FileReader(const Workspace& workspace, const CancelToken& cancel, std::size_t size_max)
-      : workspace_(workspace), cancel_(cancel), size_max_(size_max) {}
+  FileReader(const ToolContext& context, std::size_t size_max)
+      : workspace_(*context.workspace), ledger_(context.files.get()), cancel_(context.cancel), size_max_(size_max) {}
 
   FileResult read(const ReadRequest& request) {
     const auto relative = workspace_.relative(request.path);
@@ -281,6 +281,7 @@ class FileReader {
     if (encoding != TextEncoding::utf8 && encoding != TextEncoding::utf8_with_mark) {
       title += fmt::format("(The file's encoding is {}; it is shown as UTF-8.)\n", encoding_name(encoding));
     }
+    if (file.whole && ledger_ != nullptr) ledger_->saw(file.path, file.bytes);
     FileText text = file.whole ? FileText(file.bytes, encoding) : FileText(workspace_, file.path, encoding);
     return show(request, file, std::move(title), text);
   }
@@ -437,6 +438,7 @@ class FileReader {
   }
 
   const Workspace& workspace_;
+  FileLedger* ledger_;  // may be null
   const CancelToken& cancel_;
   std::size_t size_max_;
   std::size_t images_size_{0};  // shown so far
@@ -522,7 +524,7 @@ class ReadFile final : public BlockingTool {
     if (!arguments.find("path") && arguments.find("files")) return read_files(std::move(arguments), context);
     const ReadRequest request = read_request(arguments);
     if (!arguments.ok()) return tool_failure(arguments.problem());
-    FileResult result = FileReader(*context.workspace, context.cancel, context.result_bytes_max).read(request);
+    FileResult result = FileReader(context, context.result_bytes_max).read(request);
     return {result.ok, std::move(result.text), std::move(result.images), {}};
   }
 
@@ -552,7 +554,7 @@ class ReadFile final : public BlockingTool {
     if (!arguments.ok()) return tool_failure(arguments.problem());
 
     ToolOutcome outcome;
-    FileReader reader(*context.workspace, context.cancel, context.result_bytes_max / requests.size());
+    FileReader reader(context, context.result_bytes_max / requests.size());
     for (const ReadRequest& request : requests) {
       FileResult result = reader.read(request);
       if (!outcome.text.empty()) outcome.text += "\n---\n";

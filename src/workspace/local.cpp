@@ -399,7 +399,11 @@ class LocalWorkspace final : public Workspace {
   [[nodiscard]] Descriptor open(const Admitted& admitted, int flags) const {
     return root_->open_at(admitted.path, flags, admitted.links);
   }
-  [[nodiscard]] Result<std::string> read(const Admitted& admitted, std::string_view path, std::size_t size_max) const;
+  struct OpenFile {
+    Descriptor descriptor;
+    struct stat status {};
+  };
+  [[nodiscard]] Result<OpenFile> open_file(std::string_view path) const;  // to read, a regular one
   // The entry that `path` names, itself, whether it exists or not; or, following symlinks, the one they lead to. One
   // that may be changed.
   [[nodiscard]] Result<Place> locate(std::string_view path, Missing missing, Root::Links links,
@@ -457,24 +461,45 @@ Result<FileInfo> LocalWorkspace::info(std::string_view path) const {
                   .mode = status.st_mode & 07777U};
 }
 
-Result<std::string> LocalWorkspace::read(std::string_view path, std::size_t size_max) const {
+// The file's status is a guess from then on: it may change.
+Result<LocalWorkspace::OpenFile> LocalWorkspace::open_file(std::string_view path) const {
   const Result<Admitted> admitted = admit(path);
   if (!admitted) return tl::unexpected(admitted.error());
-  return read(*admitted, path, size_max);
-}
-
-Result<std::string> LocalWorkspace::read(const Admitted& admitted, std::string_view path, std::size_t size_max) const {
-  size_max = std::min(size_max, std::numeric_limits<std::size_t>::max() / 4);
-  struct stat status = {};
+  OpenFile file;
   {
     // Looked at before it is opened: to open a pipe or a device for reading can have effects.
-    const Descriptor look = open(admitted, O_PATH);
-    if (!look || ::fstat(look.get(), &status) != 0) return tl::unexpected(file_error(errno, path));
-    if (!S_ISREG(status.st_mode)) return tl::unexpected(not_a_file(path, status.st_mode));
+    const Descriptor look = open(*admitted, O_PATH);
+    if (!look || ::fstat(look.get(), &file.status) != 0) return tl::unexpected(file_error(errno, path));
+    if (!S_ISREG(file.status.st_mode)) return tl::unexpected(not_a_file(path, file.status.st_mode));
   }
-  const Descriptor file = open(admitted, O_RDONLY);
-  if (!file || ::fstat(file.get(), &status) != 0) return tl::unexpected(file_error(errno, path));
-  if (!S_ISREG(status.st_mode)) return tl::unexpected(not_a_file(path, status.st_mode));
+  file.descriptor = open(*admitted, O_RDONLY);
+  if (!file.descriptor || ::fstat(file.descriptor.get(), &file.status) != 0) return tl::unexpected(file_error(errno, path));
+  if (!S_ISREG(file.status.st_mode)) return tl::unexpected(not_a_file(path, file.status.st_mode));
+  return file;
+}
+
+Result<std::string> LocalWorkspace::read_range(std::string_view path, std::uint64_t offset, std::size_t size) const {
+  const Result<OpenFile> file = open_file(path);
+  if (!file) return tl::unexpected(file.error());
+  std::string bytes(size, '\0');
+  std::size_t used = 0;
+  while (used < size && offset <= std::numeric_limits<off_t>::max() - used) {
+    const auto at = static_cast<off_t>(offset + used);
+    const ssize_t count = retried([&] { return ::pread(file->descriptor.get(), bytes.data() + used, size - used, at); });
+    if (count < 0) return tl::unexpected(file_error(errno, path));
+    if (count == 0) break;
+    used += static_cast<std::size_t>(count);
+  }
+  bytes.resize(used);
+  return bytes;
+}
+
+Result<std::string> LocalWorkspace::read(std::string_view path, std::size_t size_max) const {
+  size_max = std::min(size_max, std::numeric_limits<std::size_t>::max() / 4);
+  const Result<OpenFile> opened = open_file(path);
+  if (!opened) return tl::unexpected(opened.error());
+  const Descriptor& file = opened->descriptor;
+  const struct stat& status = opened->status;
   if (static_cast<std::uint64_t>(status.st_size) > size_max) return tl::unexpected(too_large(path, size_max));
 
   // The size is a guess: the file may grow meanwhile, and files of /proc say 0.
@@ -728,30 +753,6 @@ Status LocalWorkspace::rename(std::string_view from, std::string_view to, const 
                                quoted_path(to)));
   }
   return tl::unexpected(file_error(errno, errno == ENOENT ? from : to));
-}
-
-Result<std::string> LocalWorkspace::read_range(std::string_view path, std::uint64_t offset, std::size_t size) const {
-  const Result<std::string> relative_path = relative(path);
-  if (!relative_path) return tl::unexpected(relative_path.error());
-  struct stat status = {};
-  const Descriptor look = root_->open_at(*relative_path, O_PATH, Root::Links::follow);  // before it is opened: as read()
-  if (!look || ::fstat(look.get(), &status) != 0) return tl::unexpected(file_error(errno, path));
-  if (!S_ISREG(status.st_mode)) return tl::unexpected(not_a_file(path, status.st_mode));
-  const Descriptor file = root_->open_at(*relative_path, O_RDONLY, Root::Links::follow);
-  if (!file || ::fstat(file.get(), &status) != 0) return tl::unexpected(file_error(errno, path));
-  if (!S_ISREG(status.st_mode)) return tl::unexpected(not_a_file(path, status.st_mode));
-
-  std::string bytes(size, '\0');
-  std::size_t used = 0;
-  while (used < size && offset <= std::numeric_limits<off_t>::max() - used) {
-    const auto at = static_cast<off_t>(offset + used);
-    const ssize_t count = retried([&] { return ::pread(file.get(), bytes.data() + used, size - used, at); });
-    if (count < 0) return tl::unexpected(file_error(errno, path));
-    if (count == 0) break;
-    used += static_cast<std::size_t>(count);
-  }
-  bytes.resize(used);
-  return bytes;
 }
 
 Result<std::unique_ptr<Command>> LocalWorkspace::start(CommandSpec spec, CommandSink& sink) {

@@ -321,7 +321,12 @@ static void direct_tools(int32_t loop) {
   CHECK_STATUS(joey_session_run_tool(w.session, "write_to_file", 13, "{\"path\":\"x\",\"content\":\"\"}", 25, -1, &text), JOEY_ERR_DENIED);
   CHECK(text == NULL);
   CHECK_STATUS(joey_session_run_tool(w.session, "fly", 3, "{}", 2, -1, &text), JOEY_ERR_NOT_FOUND);
-  CHECK_STATUS(joey_session_run_tool(w.session, "attempt_completion", 18, "{}", 2, -1, &text), JOEY_ERR_UNSUPPORTED);
+  OK(joey_session_run_tool(w.session, "attempt_completion", 18, "{}", 2, -1, &text)); /* only rehearsed */
+  CHECK_HOLDS(text_of(text), "{\"ok\":false,");
+  joey_text_destroy(text);
+  OK(joey_session_run_tool(w.session, "attempt_completion", 18, "{\"result\":\"All.\"}", 17, -1, &text));
+  CHECK_HOLDS(text_of(text), "Would end the task with: All.");
+  joey_text_destroy(text);
   INVALID(joey_session_run_tool(w.session, "note", 4, "[]", 2, -1, &text));
   INVALID(joey_session_run_tool(w.session, "note", 4, "{", 1, -1, &text));
   INVALID(joey_session_run_tool(w.session, "note", 4, NULL, 0, -1, &text));

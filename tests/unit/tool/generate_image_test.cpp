@@ -3,7 +3,7 @@
 #include "../../support/random.hpp"
 #include "core/mode.hpp"
 #include "tool/common.hpp"
-#include "tool/encoding.hpp"
+#include "base/base64.hpp"
 #include "tool/image_model.hpp"
 #include "tool_world.hpp"
 
@@ -51,12 +51,12 @@ class Studio : public ToolWorld {
     return ToolWorld::run(*tool, arguments_of(fields), context());
   }
   void sends(std::string_view bytes, std::string media_type = "image/png") {
-    answer = Image{std::move(media_type), base64(bytes)};
+    answer = Image{std::move(media_type), encode_base64(bytes)};
   }
 
   std::shared_ptr<const Tool> tool = generate_image_tool();
   std::shared_ptr<Painter> painter = std::make_shared<Painter>();
-  Result<Image> answer = Image{"image/png", base64(png)};
+  Result<Image> answer = Image{"image/png", encode_base64(png)};
 };
 
 std::vector<std::string> files_in(const std::string& root) {
@@ -86,7 +86,7 @@ TEST_CASE("generate_image writes the image and shows it") {
   CHECK(outcome.text ==
         R"({"path":"assets/fox.png","operation":"created","notice":"The image is saved, and shown to you here."})");
   CHECK(outcome.path == "assets/fox.png");
-  CHECK(outcome.images == std::vector<Image>{{"image/png", base64(png)}});
+  CHECK(outcome.images == std::vector<Image>{{"image/png", encode_base64(png)}});
   CHECK(studio.bytes("assets/fox.png") == png);
   REQUIRE(studio.painter->requests.size() == 1);
   CHECK(studio.painter->requests[0].prompt == "a red fox");
@@ -195,7 +195,7 @@ TEST_CASE("the input is read from the workspace, whatever its name, and its path
   Studio studio;
   studio.file("in.dat", webp);
   CHECK(studio.run({{"prompt", "bluer"}, {"path", "out.png"}, {"image", "./in.dat"}}).ok);
-  CHECK(studio.painter->requests.at(0).input == Image{"image/webp", base64(webp)});
+  CHECK(studio.painter->requests.at(0).input == Image{"image/webp", encode_base64(webp)});
   const auto uses = studio.tool->spec().paths(arguments_of({{"prompt", "x"}, {"path", "o.png"}, {"image", "in.dat"}}));
   CHECK(uses.back() == PathUse{"in.dat", false});
   CHECK(studio.ToolWorld::run(*studio.tool, R"({"prompt":"x","path":"o.png","image":null})", studio.context()).ok);
@@ -271,17 +271,17 @@ TEST_CASE("what is no whole image is not written") {
   };
   const Row rows[] = {
       {{"image/png", "%%%"}, "what the image model sent is not base64"},
-      {{"image/png", base64(png) + "\n"}, "what the image model sent is not base64"},
+      {{"image/png", encode_base64(png) + "\n"}, "what the image model sent is not base64"},
       {{"image/png", ""}, "the image model sent \"image/png\", and not a PNG, JPEG, WebP or GIF"},
-      {{"image/svg+xml", base64("<svg/>")}, "the image model sent \"image/svg+xml\", and not a PNG, JPEG, WebP or GIF"},
-      {{"", base64("#!/bin/sh")}, "the image model sent something else, and not a PNG, JPEG, WebP or GIF"},
-      {{"a\nb", base64("x")}, "the image model sent \"a\\nb\", and not a PNG, JPEG, WebP or GIF"},
-      {{"image/png", base64(png.substr(0, 8))}, "the PNG that the image model sent is cut short"},
-      {{"image/png", base64(png.substr(0, 30))}, "the PNG that the image model sent is cut short"},
-      {{"image/png", base64(jpeg.substr(0, 15))}, "the JPEG that the image model sent is cut short"},
-      {{"image/png", base64(webp.substr(0, 19))}, "the WebP that the image model sent is cut short"},
-      {{"image/png", base64(webp.substr(0, 12))}, "the WebP that the image model sent is cut short"},
-      {{"image/png", base64(gif.substr(0, 13))}, "the GIF that the image model sent is cut short"},
+      {{"image/svg+xml", encode_base64("<svg/>")}, "the image model sent \"image/svg+xml\", and not a PNG, JPEG, WebP or GIF"},
+      {{"", encode_base64("#!/bin/sh")}, "the image model sent something else, and not a PNG, JPEG, WebP or GIF"},
+      {{"a\nb", encode_base64("x")}, "the image model sent \"a\\nb\", and not a PNG, JPEG, WebP or GIF"},
+      {{"image/png", encode_base64(png.substr(0, 8))}, "the PNG that the image model sent is cut short"},
+      {{"image/png", encode_base64(png.substr(0, 30))}, "the PNG that the image model sent is cut short"},
+      {{"image/png", encode_base64(jpeg.substr(0, 15))}, "the JPEG that the image model sent is cut short"},
+      {{"image/png", encode_base64(webp.substr(0, 19))}, "the WebP that the image model sent is cut short"},
+      {{"image/png", encode_base64(webp.substr(0, 12))}, "the WebP that the image model sent is cut short"},
+      {{"image/png", encode_base64(gif.substr(0, 13))}, "the GIF that the image model sent is cut short"},
   };
   for (const Row& row : rows) {
     Studio studio;

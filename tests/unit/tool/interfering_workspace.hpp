@@ -25,6 +25,9 @@ class InterferingWorkspace final : public Workspace {
     if (on_read) on_read();
     return real_->read(path, size_max);
   }
+  Result<std::string> read_range(std::string_view path, std::uint64_t offset, std::size_t size) const override {
+    return real_->read_range(path, offset, size);
+  }
   Result<std::vector<DirectoryEntry>> list(std::string_view path) const override { return real_->list(path); }
 
   Status write(std::string_view path, std::string_view bytes, const ChangeOptions& options) override {

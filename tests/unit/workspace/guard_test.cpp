@@ -52,6 +52,7 @@ TEST_CASE("what .rooignore forbids is neither read, listed, described nor change
                              "secrets/none", "door/none", "sub/b.key"}) {
       CAPTURE(path);
       check_denied(workspace->read(path, 100), ".rooignore");
+      check_denied(workspace->read_range(path, 0, 100), ".rooignore");
       check_denied(workspace->info(path), ".rooignore");
       check_denied(workspace->write(path, "x"), ".rooignore");
       // Over a symlink a file is moved as it is, which touches nothing forbidden.
