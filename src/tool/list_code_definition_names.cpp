@@ -135,12 +135,9 @@ class OutlineMaker {
       outline.error = bytes.error();
       return outline;
     }
-    const auto text = decode_text(*bytes, detect_encoding(*bytes));
-    if (!text) {
-      outline.error = {text.error().code, fmt::format("\"{}\": {}", to_utf8(file.path), text.error().message)};
-      return outline;
-    }
-    const auto found = finder.find(*text, file.language);
+    // Stray bytes are no reason to see nothing; what is no text at all is found out there.
+    const std::string text = decode_text(*bytes, detect_encoding(*bytes)).value_or(*bytes);
+    const auto found = finder.find(text, file.language);
     if (!found) {
       const bool binary = found.error().code == ErrorCode::invalid_argument;
       outline.error = {found.error().code, fmt::format("\"{}\": {}{}", to_utf8(file.path), found.error().message,

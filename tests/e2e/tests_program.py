@@ -203,8 +203,7 @@ def a_tool_runs_without_a_model(case):
     [value] = result.lines()
     check(value["ok"] and "alpha" in value["text"], "the result", result)
     for name, arguments, error in [("read_file", '{"path":"none"}', None), ("read_file", "{", "invalid_argument"),
-                                   ("read_file", "[]", "invalid_argument"), ("fly", "{}", "not_found"),
-                                   ("attempt_completion", '{"result":"x"}', "unsupported")]:
+                                   ("read_file", "[]", "invalid_argument"), ("fly", "{}", "not_found"), ("switch_mode", "{}", None)]:
         result = case.joey("tool", *where, name, arguments, expect=1)
         [value] = result.lines()
         equal((value["ok"], value.get("error")), (False, error), f"{name} {arguments}", result)
