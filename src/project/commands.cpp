@@ -20,18 +20,19 @@ const SlashCommand& init_command() {
       .description = "Analyse the repository and write rules for agents that work in it",
       .argument_hint = {},
       .mode = {},
-      .text = "Write the rules that somebody who is new to this repository needs in order to work in it, into AGENTS.md in its "
-              "root.\n\n"
-              "1. If AGENTS.md, CLAUDE.md, .roorules, .clinerules, .cursorrules or files in .roo/rules exist, read them "
-              "first. Keep what is still true and improve what is there instead of starting over.\n"
-              "2. Find out what cannot be guessed: the commands to build, to test and to run a single test; how the code "
-              "is laid out and why; conventions that differ from what is usual; traps. Read the build files, the "
-              "configuration of linters and continuous integration, and some of the code and tests. Check each command "
-              "that you write down where you can.\n"
-              "3. Write AGENTS.md: short headed lists, one fact a line, no more than about a hundred lines. Leave out what "
-              "the file names already say, general advice, and anything you did not find in the repository.\n"
-              "4. Where something matters in one mode only, put it into .roo/rules-SLUG/AGENTS.md with that mode's slug "
-              "(code, debug, ask or architect). Write no such file without a reason.",
+      .text =
+          "Write the rules that somebody who is new to this repository needs in order to work in it, into AGENTS.md in "
+          "its root.\n\n"
+          "1. If AGENTS.md, CLAUDE.md, .roorules, .clinerules, .cursorrules or files in .roo/rules exist, read them "
+          "first. Keep what is still true and improve what is there instead of starting over.\n"
+          "2. Find out what cannot be guessed: the commands to build, to test and to run a single test; how the code "
+          "is laid out and why; conventions that differ from what is usual; traps. Read the build files, the "
+          "configuration of linters and continuous integration, and some of the code and tests. Check each command "
+          "that you write down where you can.\n"
+          "3. Write AGENTS.md: short headed lists, one fact a line, no more than about a hundred lines. Leave out what "
+          "the file names already say, general advice, and anything you did not find in the repository.\n"
+          "4. Where something matters in one mode only, put it into .roo/rules-SLUG/AGENTS.md with that mode's slug "
+          "(code, debug, ask or architect). Write no such file without a reason.",
       .path = {},
       .origin = Origin::builtin,
   };
@@ -40,7 +41,8 @@ const SlashCommand& init_command() {
 
 bool is_command_name(std::string_view name) {
   return !name.empty() && name.size() <= command_name_bytes_max && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+           c == '-';
   });
 }
 
@@ -66,12 +68,14 @@ void load_command(Folder& folder, const std::string& path, std::string name) {
   if (!file) return;
   FrontMatter parts = split_front_matter(*file);
   if (!parts.problem.empty()) {
-    folder.warn(path, fmt::format("its front matter is ignored: {}; texts with \": \" or brackets need quotes", parts.problem));
+    folder.warn(
+        path, fmt::format("its front matter is ignored: {}; texts with \": \" or brackets need quotes", parts.problem));
   }
   if (parts.body.size() > instructions_bytes_max) {
-    return folder.warn(path, fmt::format("is left out: it has {} bytes, more than the {} of a command; let it name files "
-                                         "to read instead",
-                                         parts.body.size(), instructions_bytes_max));
+    return folder.warn(path,
+                       fmt::format("is left out: it has {} bytes, more than the {} of a command; let it name files "
+                                   "to read instead",
+                                   parts.body.size(), instructions_bytes_max));
   }
   if (!folder.loading().keep(parts.body)) return;
   SlashCommand command{.name = std::move(name),

@@ -91,8 +91,9 @@ Result<CustomTool> read_manifest(std::string_view json, std::string_view folder_
   }
   tool.command = read_command(manifest);
   if (tool.command.empty()) {
-    return wrong("\"command\" must be a list of texts, as [\"./run\", \"--json\"], whose first is a program on PATH or a "
-                 "path within the tool's folder");
+    return wrong(
+        "\"command\" must be a list of texts, as [\"./run\", \"--json\"], whose first is a program on PATH or a "
+        "path within the tool's folder");
   }
   if (const auto read_only = manifest["read_only"]; read_only.error() != simdjson::NO_SUCH_FIELD) {
     if (read_only.get(tool.spec.read_only) != simdjson::SUCCESS) return wrong("\"read_only\" must be true or false");
@@ -112,12 +113,13 @@ Result<CustomTool> read_manifest(std::string_view json, std::string_view folder_
 void load_custom_tools(Folder& folder) {
   if (!has_directory(folder.roo(), "tools")) return;
   std::vector<CustomTool>& tools = folder.loading().project().tools;
-  for (const Entry& entry : folder.entries(".roo/tools")) {
+  for (const FolderEntry& entry : folder.entries(".roo/tools")) {
     const std::string directory = join_path(".roo/tools", entry.name);
     if (entry.kind != FileKind::directory) {
       if (entry.name.ends_with(".ts") || entry.name.ends_with(".js")) {
-        folder.warn(directory, "is not loaded, since no code runs inside the engine: make it a program with a tool.json "
-                               "beside it");
+        folder.warn(directory,
+                    "is not loaded, since no code runs inside the engine: make it a program with a tool.json "
+                    "beside it");
       }
       continue;
     }
@@ -131,8 +133,9 @@ void load_custom_tools(Folder& folder) {
     }
     tool->folder = directory;
     tool->origin = folder.origin();
-    const auto place = std::lower_bound(tools.begin(), tools.end(), tool->spec.name,
-                                        [](const CustomTool& each, const std::string& key) { return each.spec.name < key; });
+    const auto place =
+        std::lower_bound(tools.begin(), tools.end(), tool->spec.name,
+                         [](const CustomTool& each, const std::string& key) { return each.spec.name < key; });
     if (place != tools.end() && place->spec.name == tool->spec.name) {
       *place = std::move(*tool);
     } else if (tools.size() == tools_max) {

@@ -13,8 +13,8 @@ struct FrontMatter {
   std::string body;     // what follows, without white space around it
   std::string problem;  // why the fields cannot be read, with the file's line; empty: they can
 
-  // A field's text without white space around it; a list's as it is written in one line, since `argument-hint: [file]` is
-  // one. Empty when it is not there or has no text.
+  // A field's text without white space around it; a list's as it is written in one line, since `argument-hint: [file]`
+  // is one. Empty when it is not there or has no text.
   [[nodiscard]] std::string text(std::string_view key) const;
 };
 

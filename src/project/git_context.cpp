@@ -27,8 +27,8 @@
 namespace joey {
 namespace {
 
-constexpr std::size_t changes_max = 20'000;             // files that differ
-constexpr std::size_t trees_read_max = 50'000;          // for one comparison
+constexpr std::size_t changes_max = 20'000;     // files that differ
+constexpr std::size_t trees_read_max = 50'000;  // for one comparison
 constexpr std::size_t tree_bytes_max = 32U << 20;
 constexpr std::size_t tree_depth_max = 256;
 constexpr std::size_t commit_bytes_max = 1U << 20;
@@ -150,7 +150,8 @@ class Comparison {
   }
 
   // `prefix` is the directory's path with its '/'.
-  [[nodiscard]] Status compare_trees(const GitId* before, const GitId* after, const std::string& prefix, std::size_t depth) {
+  [[nodiscard]] Status compare_trees(const GitId* before, const GitId* after, const std::string& prefix,
+                                     std::size_t depth) {
     if (before != nullptr && after != nullptr && *before == *after) return {};
     if (depth > tree_depth_max) return failure(ErrorCode::limit, "git: directories are nested too deep");
     const Result<Entries> old_entries = read(before);
@@ -168,8 +169,10 @@ class Comparison {
       const GitTreeEntry* old_entry = find(*old_entries);
       const GitTreeEntry* new_entry = find(*new_entries);
       if (old_entry && new_entry && old_entry->id == new_entry->id && old_entry->mode == new_entry->mode) continue;
-      const GitTreeEntry* old_tree = old_entry && is_tree(old_entry->mode) ? std::exchange(old_entry, nullptr) : nullptr;
-      const GitTreeEntry* new_tree = new_entry && is_tree(new_entry->mode) ? std::exchange(new_entry, nullptr) : nullptr;
+      const GitTreeEntry* old_tree =
+          old_entry && is_tree(old_entry->mode) ? std::exchange(old_entry, nullptr) : nullptr;
+      const GitTreeEntry* new_tree =
+          new_entry && is_tree(new_entry->mode) ? std::exchange(new_entry, nullptr) : nullptr;
       if (old_entry || new_entry) {
         if (Status added = add(prefix + name, old_entry, new_entry); !added) return added;
       }
@@ -213,7 +216,8 @@ class Comparison {
       std::size_t next = i + 1;
       while (next < end && index_->entries[next].path.starts_with(directory)) ++next;
       const bool was_tree = known && is_tree(found->second.mode);
-      if (Status compared = compare_index(was_tree ? &found->second.id : nullptr, directory, i, next, depth + 1); !compared) {
+      if (Status compared = compare_index(was_tree ? &found->second.id : nullptr, directory, i, next, depth + 1);
+          !compared) {
         return compared;
       }
       if (was_tree) entries->erase(found);
@@ -239,7 +243,8 @@ class Comparison {
 // The files of the worktree beside what the index says of them.
 class Worktree {
  public:
-  Worktree(const Root& root, std::int64_t index_modified_ns) : root_(root), index_modified_ns_(index_modified_ns) {}
+  Worktree(const Root& root, std::int64_t index_modified_ns, bool keeps_modes)
+      : root_(root), index_modified_ns_(index_modified_ns), keeps_modes_(keeps_modes) {}
 
   // ' ', 'M' modified, 'T' of another type, 'D' deleted.
   char state(const GitIndexEntry& entry) {
@@ -247,7 +252,7 @@ class Worktree {
     if (!look(entry.path, status) || S_ISDIR(status.st_mode)) return 'D';
     const bool link = (entry.mode & S_IFMT) == S_IFLNK;
     if (link ? !S_ISLNK(status.st_mode) : !S_ISREG(status.st_mode)) return 'T';
-    if (!link && (status.st_mode & S_IXUSR) != (entry.mode & S_IXUSR)) return 'M';
+    if (!link && keeps_modes_ && (status.st_mode & S_IXUSR) != (entry.mode & S_IXUSR)) return 'M';
     if (is_as_in_index(entry, status)) return ' ';
     if (entry.size != 0 && static_cast<std::uint32_t>(status.st_size) != entry.size) return 'M';
     return has_content_of(entry, status) ? ' ' : 'M';
@@ -307,6 +312,7 @@ class Worktree {
 
   const Root& root_;
   std::int64_t index_modified_ns_;
+  bool keeps_modes_;
   Descriptor directory_;
   std::string path_;
   std::string name_;
@@ -366,12 +372,17 @@ class Repository {
   [[nodiscard]] Result<std::string> committed(const Version& version) {
     return objects_.read(version.id, GitKind::blob, compared_bytes_max);
   }
-  [[nodiscard]] Worktree worktree() const { return {*root_, index_.modified_ns}; }
+  [[nodiscard]] Worktree worktree() const { return {*root_, index_.modified_ns, folder_.keeps_modes}; }
 
  private:
-  Repository(const Workspace& workspace, CancelToken cancel, GitFolder folder, std::shared_ptr<const Root> root, Lock lock)
-      : workspace_(&workspace), cancel_(std::move(cancel)), folder_(std::move(folder)), root_(std::move(root)),
-        lock_(std::move(lock)), objects_(folder_.common) {}
+  Repository(const Workspace& workspace, CancelToken cancel, GitFolder folder, std::shared_ptr<const Root> root,
+             Lock lock)
+      : workspace_(&workspace),
+        cancel_(std::move(cancel)),
+        folder_(std::move(folder)),
+        root_(std::move(root)),
+        lock_(std::move(lock)),
+        objects_(folder_.common) {}
   [[nodiscard]] bool is_tracked(const std::string& path) const;
   [[nodiscard]] std::string shown_above(const std::string& path) const;
 
@@ -425,19 +436,21 @@ Status Repository::look(bool& gave_up) {
 }
 
 bool Repository::is_tracked(const std::string& path) const {
-  const auto found = std::lower_bound(index_.entries.begin(), index_.entries.end(), path,
-                                      [](const GitIndexEntry& entry, const std::string& key) { return entry.path < key; });
+  const auto found =
+      std::lower_bound(index_.entries.begin(), index_.entries.end(), path,
+                       [](const GitIndexEntry& entry, const std::string& key) { return entry.path < key; });
   return found != index_.entries.end() && found->path == path;
 }
 
-// What stands for an untracked file: the topmost directory above it that holds nothing tracked, or it itself. Empty when
-// it is a submodule's.
+// What stands for an untracked file: the topmost directory above it that holds nothing tracked, or it itself. Empty
+// when it is a submodule's.
 std::string Repository::shown_above(const std::string& path) const {
   for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
     if (is_tracked(path.substr(0, slash))) return {};
     std::string directory = path.substr(0, slash + 1);
-    const auto next = std::lower_bound(index_.entries.begin(), index_.entries.end(), directory,
-                                       [](const GitIndexEntry& entry, const std::string& key) { return entry.path < key; });
+    const auto next =
+        std::lower_bound(index_.entries.begin(), index_.entries.end(), directory,
+                         [](const GitIndexEntry& entry, const std::string& key) { return entry.path < key; });
     if (next == index_.entries.end() || !next->path.starts_with(directory)) return directory;
   }
   return path;
@@ -553,7 +566,8 @@ struct CommitFiles {
 
 class CommitReader {
  public:
-  CommitReader(Repository& repository, std::size_t lines_max) : repository_(repository), files_{{}, 0, 0, Lines(lines_max)} {}
+  CommitReader(Repository& repository, std::size_t lines_max)
+      : repository_(repository), files_{{}, 0, 0, Lines(lines_max)} {}
 
   [[nodiscard]] Result<CommitFiles> read(const std::vector<FileChange>& changes) {
     const std::map<std::string, std::string> renames = find_renames(changes);
@@ -568,7 +582,8 @@ class CommitReader {
       } else if (files_.counts.size() == patches_max) {
         ++files_.more;
       } else if (renamed != renames.end()) {
-        files_.counts.push_back(fmt::format(" {} => {} | renamed", shown_name(renamed->second), shown_name(change.path)));
+        files_.counts.push_back(
+            fmt::format(" {} => {} | renamed", shown_name(renamed->second), shown_name(change.path)));
       } else {
         add(change);
       }
@@ -587,13 +602,16 @@ class CommitReader {
     }
     const Difference difference =
         add_difference(files_.text, change.path, change.before ? &*before : nullptr, change.after ? &*after : nullptr);
-    files_.counts.push_back(difference.binary ? fmt::format(" {} | binary", name)
-                                              : fmt::format(" {} | +{} -{}", name, difference.added, difference.removed));
+    files_.counts.push_back(difference.binary
+                                ? fmt::format(" {} | binary", name)
+                                : fmt::format(" {} | +{} -{}", name, difference.added, difference.removed));
   }
 
   [[nodiscard]] Result<std::string> content(const std::optional<Version>& version) {
     if (!version) return std::string();
-    if ((version->mode & S_IFMT) == git_submodule_mode) return fmt::format("Subproject commit {}\n", hex_of(version->id));
+    if ((version->mode & S_IFMT) == git_submodule_mode) {
+      return fmt::format("Subproject commit {}\n", hex_of(version->id));
+    }
     return repository_.committed(*version);
   }
 

@@ -35,14 +35,14 @@ std::string line_in(const GitPlace& place, std::string_view name) {
   return text ? std::string(trim(*text)) : std::string();
 }
 
-// The `worktree` of a submodule's configuration; empty when it has none.
-std::string configured_worktree(const GitPlace& git) {
+// The value of a key of the repository's configuration, whatever section it is in; empty when it has none.
+std::string configured(const GitPlace& git, std::string_view key) {
   const Result<std::string> text = read_at(*git.root, git.path("config"), config_bytes_max);
   if (!text) return {};
   for (std::string_view line : split_lines(*text)) {
     line = trim(line);
     const std::size_t equals = line.find('=');
-    if (equals != std::string_view::npos && trim(line.substr(0, equals)) == "worktree") {
+    if (equals != std::string_view::npos && trim(line.substr(0, equals)) == key) {
       return std::string(trim(line.substr(equals + 1)));
     }
   }
@@ -76,7 +76,7 @@ Result<GitFolder> follow_git_file(const std::shared_ptr<const Root>& root) {
     // A linked worktree's own folder is COMMON/worktrees/NAME.
     if (directory.parent_path().parent_path() == common->root->path()) return GitFolder{*own, *common};
   }
-  const std::string worktree = configured_worktree(*own);
+  const std::string worktree = configured(*own, "worktree");
   if (!worktree.empty() && real_path(directory / worktree) == root->path()) return GitFolder{*own, *own};
   return failure(ErrorCode::denied,
                  "git: the file .git names a repository that does not name this folder: see git worktree repair");
@@ -86,7 +86,8 @@ Result<GitFolder> follow_git_file(const std::shared_ptr<const Root>& root) {
 
 // Whether a ref's name is a path that can be looked up: none of .git's other files.
 bool is_ref_name(std::string_view name) {
-  return name.starts_with("refs/") && name.find("..") == std::string_view::npos && name.find('\0') == std::string_view::npos;
+  return name.starts_with("refs/") && name.find("..") == std::string_view::npos &&
+         name.find('\0') == std::string_view::npos;
 }
 
 // The line of packed-refs that is for `name`.
@@ -94,7 +95,8 @@ std::optional<GitId> packed_ref(const GitPlace& common, std::string_view name) {
   const Result<std::string> text = read_at(*common.root, common.path("packed-refs"), packed_refs_bytes_max);
   if (!text) return std::nullopt;
   for (const std::string_view line : split_lines(*text)) {
-    if (line.size() == 41 + name.size() && line[40] == ' ' && line.substr(41) == name) return id_of_hex(line.substr(0, 40));
+    const bool is_it = line.size() == 41 + name.size() && line[40] == ' ' && line.substr(41) == name;
+    if (is_it) return id_of_hex(line.substr(0, 40));
   }
   return std::nullopt;
 }
@@ -255,9 +257,11 @@ Result<GitFolder> find_git_folder(const Workspace& workspace) {
   const Result<FileInfo> info = info_at(**root, ".git");
   if (!info && info.error().code != ErrorCode::not_found) return tl::unexpected(info.error());
   if (!info) return failure(ErrorCode::not_found, "git: the workspace's root is not the top of a repository");
-  if (info->kind != FileKind::directory) return follow_git_file(*root);
   const GitPlace place{*root, ".git"};
-  return GitFolder{place, place};
+  Result<GitFolder> folder = GitFolder{place, place};
+  if (info->kind != FileKind::directory) folder = follow_git_file(*root);
+  if (folder) folder->keeps_modes = configured(folder->common, "filemode") != "false";
+  return folder;
 }
 
 Result<GitHead> read_git_head(const GitFolder& folder) {
@@ -288,7 +292,8 @@ Result<std::vector<GitTreeEntry>> parse_git_tree(std::string_view bytes) {
   while (!reader.rest().empty()) {
     const auto mode = number_of<std::uint32_t>(reader.until(' '), 8);
     GitTreeEntry entry{std::string(reader.until('\0')), mode.value_or(0), reader.id()};
-    const bool named = !entry.name.empty() && entry.name != "." && entry.name != ".." && entry.name.find('/') == std::string::npos;
+    const bool named =
+        !entry.name.empty() && entry.name != "." && entry.name != ".." && entry.name.find('/') == std::string::npos;
     if (!reader.ok() || !mode || !named) return damaged("a tree");
     entries.push_back(std::move(entry));
   }

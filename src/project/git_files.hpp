@@ -1,8 +1,9 @@
-// Git's own files, read as a stranger's: what is in .git may have been written by anybody, and changes while it is read.
+// Git's own files, read as a stranger's: anybody may have written what is in .git, and may change it meanwhile.
 //
 // Files are opened beneath their root by the kernel and read with bounds (no symlink leads out, no pipe blocks, nothing
-// is mapped), everything has a limit, and every object is held against its name. Configuration, hooks, filters and
-// alternates are not looked at. Objects are named by SHA-1; repositories of SHA-256 are `unsupported`.
+// is mapped), everything has a limit, and every object is held against its name. Hooks, filters and alternates are not
+// looked at, and of the configuration only where a submodule's files are and whether the disk keeps modes. Objects are
+// named by SHA-1; repositories of SHA-256 are `unsupported`.
 #pragma once
 
 #include <array>
@@ -39,12 +40,13 @@ struct GitPlace {
 };
 
 struct GitFolder {
-  GitPlace own;     // HEAD and the index
-  GitPlace common;  // objects and refs; the same unless the workspace is a linked worktree
+  GitPlace own;            // HEAD and the index
+  GitPlace common;         // objects and refs; the same unless the workspace is a linked worktree
+  bool keeps_modes{true};  // the disk knows which files are executable
 };
 
 // The repository whose top is the root of the workspace; none above it is looked for. A .git file, of a linked worktree
-// or a submodule, is followed only to a repository that names this workspace in return: nobody can point it at another's.
+// or a submodule, is followed only to a repository that names this workspace in return: nobody can point it elsewhere.
 // `not_found`: there is none.
 [[nodiscard]] Result<GitFolder> find_git_folder(const Workspace& workspace);
 
@@ -131,9 +133,9 @@ struct GitIndexEntry {
 };
 
 struct GitIndex {
-  std::vector<GitIndexEntry> entries;   // by path
-  std::map<std::string, GitId> trees;   // directories whose entries are those of this tree; "" is the top
-  std::int64_t modified_ns{0};          // of the index itself
+  std::vector<GitIndexEntry> entries;  // by path
+  std::map<std::string, GitId> trees;  // directories whose entries are those of this tree; "" is the top
+  std::int64_t modified_ns{0};         // of the index itself
 };
 
 // Empty when there is none yet.

@@ -17,11 +17,11 @@
 namespace joey {
 namespace {
 
-constexpr std::size_t packs_max = 100;                // each costs a descriptor or two
+constexpr std::size_t packs_max = 100;            // each costs a descriptor or two
 constexpr std::size_t pack_directory_names_max = 10'000;
-constexpr std::size_t loose_names_max = 100'000;      // in one of their 256 directories
+constexpr std::size_t loose_names_max = 100'000;  // in one of their 256 directories
 constexpr std::size_t delta_chain_max = 4'096;
-constexpr std::uint64_t index_header_size = 8;        // of a pack's index: before the table of first bytes
+constexpr std::uint64_t index_header_size = 8;    // of a pack's index: before the table of first bytes
 constexpr std::uint64_t index_ids_start = index_header_size + 4 * 256;
 
 tl::unexpected<Error> damaged_object() {
@@ -53,7 +53,9 @@ bool is_regular(const Descriptor& file) {
 // Decompresses what begins at an offset of a file.
 class Inflater {
  public:
-  Inflater(const Descriptor& file, std::uint64_t offset) : file_(file), offset_(offset) { ok_ = inflateInit(&stream_) == Z_OK; }
+  Inflater(const Descriptor& file, std::uint64_t offset) : file_(file), offset_(offset) {
+    ok_ = inflateInit(&stream_) == Z_OK;
+  }
   ~Inflater() { inflateEnd(&stream_); }
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
@@ -222,14 +224,16 @@ Result<GitObject> GitObjects::read(const GitId& id, std::size_t size_max) {
 Result<std::string> GitObjects::read(const GitId& id, GitKind kind, std::size_t size_max) {
   Result<GitObject> object = read(id, size_max);
   if (!object) return tl::unexpected(std::move(object.error()));
-  if (object->kind != kind) return failure(ErrorCode::invalid_argument, fmt::format("git: {} is of another kind", hex_of(id)));
+  if (object->kind != kind) {
+    return failure(ErrorCode::invalid_argument, fmt::format("git: {} is of another kind", hex_of(id)));
+  }
   return std::move(object->bytes);
 }
 
 Result<GitObject> GitObjects::read_unchecked(const GitId& id, std::size_t size_max) {
   const std::string name = hex_of(id);
-  const Descriptor loose = place_.root->open_at(place_.path(fmt::format("objects/{}/{}", name.substr(0, 2), name.substr(2))),
-                                                O_RDONLY, Root::Links::follow);
+  const Descriptor loose = place_.root->open_at(
+      place_.path(fmt::format("objects/{}/{}", name.substr(0, 2), name.substr(2))), O_RDONLY, Root::Links::follow);
   if (is_regular(loose)) return read_loose(loose, size_max);
   if (Status opened = open_packs(); !opened) return tl::unexpected(std::move(opened.error()));
   const std::optional<Place> place = locate(id);
@@ -307,7 +311,8 @@ std::optional<GitObjects::Place> GitObjects::locate(const GitId& id) const {
         if (!read_exactly(pack.index, number, 4, offsets + 4 * middle)) break;
         std::uint64_t offset = number_at(number);
         if ((offset & 0x80000000U) != 0) {
-          if (!read_exactly(pack.index, number, 8, offsets + 4 * std::uint64_t{pack.count} + 8 * (offset & 0x7FFFFFFFU))) break;
+          const std::uint64_t far = offsets + 4 * std::uint64_t{pack.count} + 8 * (offset & 0x7FFFFFFFU);
+          if (!read_exactly(pack.index, number, 8, far)) break;
           offset = std::uint64_t{number_at(number)} << 32 | number_at(number + 4);
           if (offset >> 62 != 0) break;
         }
@@ -358,7 +363,8 @@ Result<GitObject> GitObjects::read_packed(Place place, std::size_t size_max) {
 
 Result<GitId> GitObjects::find(std::string_view digits) {
   const auto none = [&] { return failure(ErrorCode::not_found, fmt::format("git: there is no commit {}", digits)); };
-  const bool valid = digits.size() >= 4 && digits.size() <= 40 && digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  const bool valid = digits.size() >= 4 && digits.size() <= 40 &&
+                     digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
   if (!valid) return failure(ErrorCode::invalid_argument, "git: a commit is named by 4 to 40 hexadecimal digits");
   if (Status opened = open_packs(); !opened) return tl::unexpected(std::move(opened.error()));
 
@@ -367,8 +373,8 @@ Result<GitId> GitObjects::find(std::string_view digits) {
     if (begins_with(id, digits) && std::find(found.begin(), found.end(), id) == found.end()) found.push_back(id);
   };
   const std::string directory = place_.path(fmt::format("objects/{}", digits.substr(0, 2)));
-  const auto names = read_directory(place_.root->open_at(directory, O_RDONLY | O_DIRECTORY, Root::Links::follow), directory,
-                                    loose_names_max);
+  const auto names = read_directory(place_.root->open_at(directory, O_RDONLY | O_DIRECTORY, Root::Links::follow),
+                                    directory, loose_names_max);
   if (names) {
     for (const DirectoryEntry& entry : *names) {
       if (const auto id = id_of_hex(fmt::format("{}{}", digits.substr(0, 2), entry.name))) add(*id);
@@ -392,7 +398,8 @@ Result<GitId> GitObjects::find(std::string_view digits) {
   }
   if (found.empty()) return none();
   if (found.size() > 1) {
-    return failure(ErrorCode::invalid_argument, fmt::format("git: several objects begin with {}: give more digits", digits));
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("git: several objects begin with {}: give more digits", digits));
   }
   return found.front();
 }

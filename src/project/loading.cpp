@@ -26,9 +26,9 @@ std::size_t rank(char c) {
 
 // Files that tools leave behind.
 bool is_litter(std::string_view name) {
-  static constexpr std::string_view endings[] = {"DS_Store", "bak",  "cache", "crdownload", "db",        "dmp", "dump",
-                                                 "eslintcache", "lock", "log", "old",  "part", "partial", "pyc", "pyo",
-                                                 "stackdump",   "swo",  "swp", "temp", "tmp"};
+  static constexpr std::string_view endings[] = {
+      "DS_Store", "bak",  "cache",   "crdownload", "db",  "dmp",       "dump", "eslintcache", "lock", "log",
+      "old",      "part", "partial", "pyc",        "pyo", "stackdump", "swo",  "swp",         "temp", "tmp"};
   if (name == "Thumbs.db") return true;
   const std::size_t dot = name.rfind('.');
   if (dot == std::string_view::npos) return false;
@@ -42,8 +42,9 @@ bool is_litter(std::string_view name) {
 void Loading::warn(std::string_view where, std::string_view problem) {
   std::vector<std::string>& warnings = project_.warnings;
   if (warnings.size() > warnings_max) return;
-  std::string line = warnings.size() == warnings_max ? "there are more problems than are listed: solve these first"
-                                                     : one_line(fmt::format("{}: {}", where, problem), warning_bytes_max);
+  std::string line = warnings.size() == warnings_max
+                         ? "there are more problems than are listed: solve these first"
+                         : one_line(fmt::format("{}: {}", where, problem), warning_bytes_max);
   if (std::find(warnings.begin(), warnings.end(), line) == warnings.end()) warnings.push_back(std::move(line));
 }
 
@@ -53,9 +54,10 @@ void Loading::see(SeenFile seen) {
 
 bool Loading::keep(std::string_view text) {
   if (kept_ + text.size() > loaded_bytes_max) {
-    warn("the project", fmt::format("has more than {} bytes of rules, commands and skills in all: what comes after is left "
-                                    "out; shorten or remove some",
-                                    loaded_bytes_max));
+    warn("the project",
+         fmt::format("has more than {} bytes of rules, commands and skills in all: what comes after is left "
+                     "out; shorten or remove some",
+                     loaded_bytes_max));
     kept_ = loaded_bytes_max;
     return false;
   }
@@ -70,7 +72,9 @@ Result<FileInfo> info_at(const Root& root, const std::string& path) {
   struct stat status = {};
   if (!file || ::fstat(file.get(), &status) != 0) return tl::unexpected(file_error(errno, path));
   FileInfo info;
-  info.kind = S_ISREG(status.st_mode) ? FileKind::file : S_ISDIR(status.st_mode) ? FileKind::directory : FileKind::other;
+  info.kind = S_ISREG(status.st_mode)   ? FileKind::file
+              : S_ISDIR(status.st_mode) ? FileKind::directory
+                                        : FileKind::other;
   info.size = static_cast<std::uint64_t>(status.st_size);
   info.modified_ns = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
   info.mode = status.st_mode & 07777U;
@@ -126,7 +130,7 @@ void Folder::warn_of(std::string_view path, const Error& error) {
   warn(path, problem);
 }
 
-const std::vector<Entry>& Folder::roo() {
+const std::vector<FolderEntry>& Folder::roo() {
   if (!roo_) roo_ = entries(".roo");
   return *roo_;
 }
@@ -170,8 +174,8 @@ std::optional<std::string> Folder::read_text(const std::string& path) {
   return text;
 }
 
-std::vector<Entry> Folder::entries(const std::string& directory) {
-  std::vector<Entry> entries;
+std::vector<FolderEntry> Folder::entries(const std::string& directory) {
+  std::vector<FolderEntry> entries;
   const std::optional<FileInfo> info = look(directory);
   if (!info) return entries;
   if (info->kind != FileKind::directory) {
@@ -190,7 +194,7 @@ std::vector<Entry> Folder::entries(const std::string& directory) {
     return entries;
   }
   for (const DirectoryEntry& name : *names) {
-    Entry entry{name.name, name.kind, name.kind == FileKind::symlink};
+    FolderEntry entry{name.name, name.kind, name.kind == FileKind::symlink};
     if (entry.link) {
       const std::string path = join_path(directory, entry.name);
       const Result<FileInfo> target = this->info(path);
@@ -204,7 +208,7 @@ std::vector<Entry> Folder::entries(const std::string& directory) {
     }
     entries.push_back(std::move(entry));
   }
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
+  std::sort(entries.begin(), entries.end(), [](const FolderEntry& a, const FolderEntry& b) { return a.name < b.name; });
   return entries;
 }
 
@@ -221,7 +225,7 @@ std::vector<std::string> Folder::files_beneath(const std::string& directory) {
     const Place place = waiting[next];
     const Result<std::string> physical = root_ ? root_->physical(place.path) : Result<std::string>("");
     if (physical && !entered.insert(*physical).second) continue;
-    for (const Entry& entry : entries(place.path)) {
+    for (const FolderEntry& entry : entries(place.path)) {
       std::string path = join_path(place.path, entry.name);
       if (entry.kind == FileKind::directory) {
         const std::size_t links = place.links + (entry.link ? 1 : 0);
@@ -229,7 +233,8 @@ std::vector<std::string> Folder::files_beneath(const std::string& directory) {
           warn(path, fmt::format("is nested deeper than {} directories or {} links: move it up", nesting_max,
                                  links_in_path_max));
         } else if (waiting.size() == directories_beneath_max) {
-          warn(directory, fmt::format("has more than {} directories: the others are left out", directories_beneath_max));
+          warn(directory,
+               fmt::format("has more than {} directories: the others are left out", directories_beneath_max));
         } else {
           waiting.push_back({std::move(path), place.depth + 1, links});
         }
@@ -263,10 +268,9 @@ std::string join_path(std::string_view directory, std::string_view name) {
 
 std::string_view last_component(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
-bool has_directory(const std::vector<Entry>& entries, std::string_view name) {
-  return std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) {
-    return entry.kind == FileKind::directory && entry.name == name;
-  });
+bool has_directory(const std::vector<FolderEntry>& entries, std::string_view name) {
+  return std::any_of(entries.begin(), entries.end(),
+                     [&](const FolderEntry& entry) { return entry.kind == FileKind::directory && entry.name == name; });
 }
 
 bool by_file_name(std::string_view a, std::string_view b) {

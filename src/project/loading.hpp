@@ -19,14 +19,16 @@ inline constexpr std::size_t loaded_bytes_max = 8U << 20;      // of all texts t
 inline constexpr std::size_t directory_names_max = 20'000;     // of a directory that is read at all
 inline constexpr std::size_t files_beneath_max = 20'000;       // files found beneath one directory
 inline constexpr std::size_t directories_beneath_max = 1'000;  // likewise directories
-inline constexpr std::size_t nesting_max = 16;                   // directories below one another
+inline constexpr std::size_t nesting_max = 16;                 // directories below one another
 inline constexpr std::size_t links_in_path_max = 5;            // symlinks to directories, one below the other
 inline constexpr std::size_t named_files_max = 1'000;          // of one kind that are kept without their text
 inline constexpr std::size_t warnings_max = 100;
 inline constexpr std::size_t warning_bytes_max = 500;
-inline constexpr std::size_t instructions_bytes_max = 48U << 10;  // of a command, and of a skill: a tool's result holds it
-inline constexpr std::size_t path_shown_max = 4'096;              // bytes
-inline constexpr std::size_t seen_files_max = 1'000;  // what is beyond can be edited unnoticed, until something else changes
+// Of a command, and of a skill: a tool's result holds it whole.
+inline constexpr std::size_t instructions_bytes_max = 48U << 10;
+inline constexpr std::size_t path_shown_max = 4'096;  // bytes
+// Files beyond can be edited unnoticed, until something else changes.
+inline constexpr std::size_t seen_files_max = 1'000;
 
 // One load: where warnings go, and what was looked at.
 class Loading {
@@ -54,14 +56,14 @@ class Loading {
 [[nodiscard]] Result<std::string> read_at(const Root& root, const std::string& path, std::size_t size_max);
 
 // An entry of a directory.
-struct Entry {
+struct FolderEntry {
   std::string name;
   FileKind kind{FileKind::file};  // of what it leads to
   bool link{false};
 };
 
-// A folder a project is read from. Nothing outside its root is ever read. Where something is missing nothing is said; where
-// it cannot be used there is a warning, and it counts as missing.
+// A folder a project is read from. Nothing outside its root is ever read. Where something is missing nothing is said;
+// where it cannot be used there is a warning, and it counts as missing.
 class Folder {
  public:
   Folder(const Workspace& workspace, Origin origin, Loading& loading);
@@ -75,7 +77,7 @@ class Folder {
   void warn(std::string_view path, std::string_view problem) { loading_.warn(shown(path), problem); }
 
   // What is in .roo; read once.
-  const std::vector<Entry>& roo();
+  const std::vector<FolderEntry>& roo();
 
   // What is at `path`, symlinks followed; with look() it becomes part of the signature.
   [[nodiscard]] Result<FileInfo> info(const std::string& path) const;
@@ -87,7 +89,7 @@ class Folder {
   std::optional<std::string> text(const std::string& path) { return look(path) ? read_text(path) : std::nullopt; }
 
   // A directory's entries by name. Symlinks that lead nowhere, or out, are none.
-  std::vector<Entry> entries(const std::string& directory);
+  std::vector<FolderEntry> entries(const std::string& directory);
 
   // The paths of the files beneath a directory, at any depth and through symlinks, each directory once; in the order in
   // which rules are loaded: by_file_name().
@@ -100,17 +102,17 @@ class Folder {
   Origin origin_;
   Loading& loading_;
   std::shared_ptr<const Root> root_;  // null: it cannot be opened
-  std::optional<std::vector<Entry>> roo_;
+  std::optional<std::vector<FolderEntry>> roo_;
 };
 
 // `text` as one line of UTF-8 of at most `size_max` bytes.
 [[nodiscard]] std::string one_line(std::string_view text, std::size_t size_max);
 [[nodiscard]] std::string join_path(std::string_view directory, std::string_view name);
 [[nodiscard]] std::string_view last_component(std::string_view path);
-[[nodiscard]] bool has_directory(const std::vector<Entry>& entries, std::string_view name);
+[[nodiscard]] bool has_directory(const std::vector<FolderEntry>& entries, std::string_view name);
 
-// The order of rule files, whatever directory they are in: by their names without case, punctuation before digits before
-// letters, as file managers and editors sort; then by their paths. A total order.
+// The order of rule files, whatever directory they are in: by their names without case, punctuation before digits
+// before letters, as file managers and editors sort; then by their paths. A total order.
 [[nodiscard]] bool by_file_name(std::string_view a, std::string_view b);
 
 // Each reads its part of the project, warns of what it leaves out, and lets what the project's own folder says stand in

@@ -50,7 +50,8 @@ std::string_view without_punctuation(std::string_view word) {
 bool is_url(std::string_view word) {
   const std::size_t scheme = word.find("://");
   return scheme != std::string_view::npos && scheme > 0 && scheme + 3 < word.size() &&
-         std::all_of(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(scheme), [](char c) { return is_name(c); });
+         std::all_of(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(scheme),
+                     [](char c) { return is_name(c); });
 }
 
 // The mention that `text`, which follows white space, begins with.
@@ -105,7 +106,8 @@ std::string numbered_lines(const std::string& path, std::string_view text, const
     const std::string shown =
         fmt::format("{:>{}} | {}{}\n", i + 1, width, utf8_prefix(line, shown_line_bytes_max), cut ? "..." : "");
     if (i == limits.file_lines_max || out.size() + shown.size() > bytes_max) {
-      return out + fmt::format("(lines 1-{} of {}: read on with read_file, path {}, offset {})\n", i, lines.size(), path, i + 1);
+      return out + fmt::format("(lines 1-{} of {}: read on with read_file, path {}, offset {})\n", i, lines.size(),
+                               path, i + 1);
     }
     out += shown;
   }
@@ -116,7 +118,8 @@ std::string numbered_lines(const std::string& path, std::string_view text, const
 
 class Expander {
  public:
-  Expander(const Project& project, const Workspace& workspace, const MentionSources& sources, const MentionLimits& limits)
+  Expander(const Project& project, const Workspace& workspace, const MentionSources& sources,
+           const MentionLimits& limits)
       : project_(project), workspace_(workspace), sources_(sources), limits_(limits) {}
 
   Expansion run(std::string_view text) {
@@ -168,7 +171,8 @@ class Expander {
         return "git changes (see below)";
       case MentionKind::commit:
         add(fmt::format("git_commit hash=\"{}\"", mention.value),
-            text_or_problem(mention, read_git_commit(workspace_, mention.value, limits_.git_lines_max, sources_.cancel)));
+            text_or_problem(mention,
+                            read_git_commit(workspace_, mention.value, limits_.git_lines_max, sources_.cancel)));
         return fmt::format("git commit {} (see below)", mention.value);
       case MentionKind::command: return show_command(mention.value);
       case MentionKind::none: break;
@@ -194,7 +198,8 @@ class Expander {
     const Result<std::string> path = workspace_.relative(mention.value);
     const Result<FileInfo> info = path ? workspace_.info(*path) : tl::unexpected(path.error());
     if (!info) {
-      add(fmt::format("file_content path=\"{}\"", shown(mention.value)), text_or_problem(mention, tl::unexpected(info.error())));
+      add(fmt::format("file_content path=\"{}\"", shown(mention.value)),
+          text_or_problem(mention, tl::unexpected(info.error())));
       return fmt::format("'{}' (see below)", shown(mention.value));
     }
     if (info->kind == FileKind::directory) {
@@ -247,9 +252,10 @@ class Expander {
     for (const WalkEntry& entry : entries) {
       if (entry.kind != FileKind::file || sources_.cancel.cancelled()) continue;
       const Result<std::string> bytes = workspace_.read(entry.path, mentioned_file_max);
-      const std::string body = bytes ? content(entry.path, *bytes, limits_.file_bytes_max)
-                                     : fmt::format("({})\n", bytes.error().message);
-      const std::string file = fmt::format("\n<file_content path=\"{}\">\n{}</file_content>\n", shown(entry.path), body);
+      const std::string body =
+          bytes ? content(entry.path, *bytes, limits_.file_bytes_max) : fmt::format("({})\n", bytes.error().message);
+      const std::string file =
+          fmt::format("\n<file_content path=\"{}\">\n{}</file_content>\n", shown(entry.path), body);
       if (text.size() + file.size() + note_bytes_max > room()) {
         ++left_out;
       } else {
@@ -257,9 +263,10 @@ class Expander {
       }
     }
     if (left_out > 0) {
-      text += fmt::format("\n({} of the files are not shown, since mentions may bring {} bytes in all: read them with "
-                          "read_file)\n",
-                          left_out, limits_.blocks_bytes_max);
+      text += fmt::format(
+          "\n({} of the files are not shown, since mentions may bring {} bytes in all: read them with "
+          "read_file)\n",
+          left_out, limits_.blocks_bytes_max);
       warn(fmt::format("{}: {} of its files are too much to be shown", mention.written, left_out));
     }
     add(tag, text);
@@ -280,7 +287,8 @@ class Expander {
       return fmt::format("not attached: a message may have {} images", limits_.images_max);
     }
     if (bytes.size() > limits_.image_bytes_max) {
-      return fmt::format("not attached: it has {} bytes, more than the {} of an image", bytes.size(), limits_.image_bytes_max);
+      return fmt::format("not attached: it has {} bytes, more than the {} of an image", bytes.size(),
+                         limits_.image_bytes_max);
     }
     if (images_bytes_ + bytes.size() > limits_.images_bytes_max) {
       return fmt::format("not attached: the images of a message may have {} bytes in all", limits_.images_bytes_max);
@@ -306,7 +314,9 @@ class Expander {
   [[nodiscard]] static std::string shown(std::string_view path) { return one_line(path, path_shown_max); }
 
   // What blocks may still have.
-  [[nodiscard]] std::size_t room() const { return limits_.blocks_bytes_max - std::min(used_, limits_.blocks_bytes_max); }
+  [[nodiscard]] std::size_t room() const {
+    return limits_.blocks_bytes_max - std::min(used_, limits_.blocks_bytes_max);
+  }
 
   // `tag` is an element's name with its attributes.
   void add(std::string_view tag, std::string_view body) {
@@ -335,8 +345,8 @@ class Expander {
 
 }  // namespace
 
-Expansion expand(std::string_view text, const Project& project, const Workspace& workspace, const MentionSources& sources,
-                 const MentionLimits& limits) {
+Expansion expand(std::string_view text, const Project& project, const Workspace& workspace,
+                 const MentionSources& sources, const MentionLimits& limits) {
   return Expander(project, workspace, sources, limits).run(text);
 }
 

@@ -20,28 +20,28 @@ namespace joey {
 
 // What mentions draw on besides files and git. A function that is empty, or gives an empty text, has nothing to tell.
 struct MentionSources {
-  std::string mode;                      // the task's: its skills can be named as commands
+  std::string mode;                       // the task's: its skills can be named as commands
   std::function<std::string()> problems;  // of an editor or a compiler, for @problems
   std::function<std::string()> terminal;  // what the person's terminal shows, for @terminal
   CancelToken cancel;
 };
 
 struct MentionLimits {
-  std::size_t mentions_max{50};                // of one message; others stay as they are written
-  std::size_t blocks_bytes_max{256U << 10};    // of all blocks
-  std::size_t file_bytes_max{100'000};         // of one file's text
+  std::size_t mentions_max{50};              // of one message; others stay as they are written
+  std::size_t blocks_bytes_max{256U << 10};  // of all blocks
+  std::size_t file_bytes_max{100'000};       // of one file's text
   std::size_t file_lines_max{2'000};
   std::size_t folder_entries_max{200};
-  std::size_t source_bytes_max{50'000};        // of what a function of MentionSources gives
+  std::size_t source_bytes_max{50'000};  // of what a function of MentionSources gives
   std::size_t git_lines_max{500};
   std::size_t images_max{20};
   std::size_t image_bytes_max{5U << 20};
-  std::size_t images_bytes_max{20U << 20};     // of all images
+  std::size_t images_bytes_max{20U << 20};  // of all images
 };
 
 struct Expansion {
-  std::string text;                   // the message, its mentions replaced by what they name
-  std::vector<std::string> blocks;    // what was named, in the order of the mentions, each once
+  std::string text;                 // the message, its mentions replaced by what they name
+  std::vector<std::string> blocks;  // what was named, in the order of the mentions, each once
   std::vector<Image> images;
   std::string mode;                   // the mode that the first command with one is meant for: the host switches
   std::vector<std::string> warnings;  // one line each, for the person

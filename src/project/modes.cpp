@@ -23,9 +23,9 @@ constexpr std::size_t groups_max = 20;
 
 std::string plain_punctuation(std::string_view text) {
   static constexpr std::pair<std::string_view, std::string_view> replacements[] = {
-      {"\u00A0", " "}, {"\u00AD", ""},  {"\u200B", ""},   {"\u200C", ""},   {"\u200D", ""},  {"\u2060", ""},
-      {"\uFEFF", ""},  {"\u2010", "-"}, {"\u2011", "-"},  {"\u2012", "-"},  {"\u2013", "-"}, {"\u2014", "-"},
-      {"\u2015", "-"}, {"\u2212", "-"}, {"\u2018", "'"},  {"\u2019", "'"},  {"\u201A", "'"}, {"\u201B", "'"},
+      {"\u00A0", " "},  {"\u00AD", ""},   {"\u200B", ""},   {"\u200C", ""},  {"\u200D", ""},  {"\u2060", ""},
+      {"\uFEFF", ""},   {"\u2010", "-"},  {"\u2011", "-"},  {"\u2012", "-"}, {"\u2013", "-"}, {"\u2014", "-"},
+      {"\u2015", "-"},  {"\u2212", "-"},  {"\u2018", "'"},  {"\u2019", "'"}, {"\u201A", "'"}, {"\u201B", "'"},
       {"\u201C", "\""}, {"\u201D", "\""}, {"\u201E", "\""}, {"\u201F", "\""}};
   std::string out;
   out.reserve(text.size());
@@ -72,8 +72,8 @@ class ModeReader {
     if (list->kind != YamlValue::Kind::sequence) {
       reject(*list, "customModes", "must be a list of modes");
     } else if (list->items.size() > modes_per_file_max) {
-      reject(*list, "customModes", fmt::format("has {} modes, more than the {} allowed", list->items.size(),
-                                               modes_per_file_max));
+      reject(*list, "customModes",
+             fmt::format("has {} modes, more than the {} allowed", list->items.size(), modes_per_file_max));
     } else {
       for (std::size_t i = 0; i < list->items.size() && problem_.empty(); ++i) mode(list->items[i], i);
     }
@@ -108,7 +108,9 @@ class ModeReader {
 
   void mode(const YamlValue& value, std::size_t index) {
     where_ = fmt::format("customModes[{}].", index);
-    if (value.kind != YamlValue::Kind::map) return reject(value, fmt::format("customModes[{}]", index), "must be a mode");
+    if (value.kind != YamlValue::Kind::map) {
+      return reject(value, fmt::format("customModes[{}]", index), "must be a mode");
+    }
     Mode mode;
     mode.origin = origin_;
     mode.slug = text(value, "slug", true, slug_bytes_max);
@@ -147,8 +149,9 @@ class ModeReader {
       if (name.text == "browser") continue;  // there was one once
       const std::optional<ToolGroup> group = group_of(name.text);
       if (!group) {
-        return reject(item, what, fmt::format("has \"{}\": the groups are read, edit, command, mcp and modes",
-                                              elide_middle(name.text, 60)));
+        return reject(
+            item, what,
+            fmt::format("has \"{}\": the groups are read, edit, command, mcp and modes", elide_middle(name.text, 60)));
       }
       if (std::find(mode.groups.begin(), mode.groups.end(), *group) != mode.groups.end()) {
         return reject(item, what, fmt::format("has \"{}\" twice", name.text));
@@ -171,8 +174,9 @@ class ModeReader {
     // A restriction that cannot be kept must not become none.
     mode.edit_pattern = matches_nothing;
     mode.edit_description = "no file, since its fileRegex is not supported";
-    file_.warnings.push_back(fmt::format("mode \"{}\" may edit nothing: its fileRegex is not supported: {}; write it without",
-                                         mode.slug, pattern.error().message));
+    file_.warnings.push_back(
+        fmt::format("mode \"{}\" may edit nothing: its fileRegex is not supported: {}; write it without", mode.slug,
+                    pattern.error().message));
   }
 
   Origin origin_;
@@ -230,7 +234,8 @@ void load_modes(Folder* global, Folder& project) {
     }
   }
   for (Mode& mode : custom) {
-    const auto same = std::find_if(modes.begin(), modes.end(), [&](const Mode& each) { return each.slug == mode.slug; });
+    const auto same =
+        std::find_if(modes.begin(), modes.end(), [&](const Mode& each) { return each.slug == mode.slug; });
     if (same == modes.end()) {
       modes.push_back(std::move(mode));
     } else {

@@ -23,15 +23,15 @@
 namespace joey {
 
 struct ProjectOptions {
-  bool agent_rules{true};       // AGENTS.md and its kin
-  bool subfolder_rules{false};  // also the rules beside .roo folders in subdirectories
+  bool agent_rules{true};                   // AGENTS.md and its kin
+  bool subfolder_rules{false};              // also the rules beside .roo folders in subdirectories
   std::size_t file_bytes_max{64U << 10};    // of a rule file that are shown
   std::size_t rules_bytes_max{256U << 10};  // of all rules of a mode
 };
 
 // A file of rules. Without `text` it is only named to the model.
 struct RuleFile {
-  std::string path;      // as people and models name it: from the workspace, or "~/…"
+  std::string path;  // as people and models name it: from the workspace, or "~/…"
   Origin origin{Origin::project};
   std::string text;            // UTF-8, without white space around it
   std::uint64_t size{0};       // bytes of the whole file
@@ -43,11 +43,11 @@ struct RuleFile {
 // What /name stands for: .roo/commands/NAME.md.
 struct SlashCommand {
   std::string name;
-  std::string description;    // may be empty, like the next two
+  std::string description;  // may be empty, like the next two
   std::string argument_hint;
-  std::string mode;           // the slug it is meant for
+  std::string mode;  // the slug it is meant for
   std::string text;
-  std::string path;           // empty of a built-in one
+  std::string path;  // empty of a built-in one
   Origin origin{Origin::project};
 
   bool operator==(const SlashCommand&) const = default;
@@ -94,10 +94,10 @@ struct Project {
   std::vector<RuleFile> agent_rules;
   std::vector<RuleFile> generic_rules;
   std::optional<RuleFile> ignore_file;  // .rooignore
-  std::vector<SlashCommand> commands;  // by name, one of each
-  std::vector<Skill> skills;           // by name; of one name the one that wins first
-  std::vector<CustomTool> tools;       // by name, one of each
-  std::vector<std::string> warnings;   // one line each: the file, the place, the remedy
+  std::vector<SlashCommand> commands;   // by name, one of each
+  std::vector<Skill> skills;            // by name; of one name the one that wins first
+  std::vector<CustomTool> tools;        // by name, one of each
+  std::vector<std::string> warnings;    // one line each: the file, the place, the remedy
   std::vector<SeenFile> seen;
   std::size_t rules_bytes_max{0};
 
@@ -111,12 +111,12 @@ struct Project {
 [[nodiscard]] Project load_project(const Workspace& workspace, const Workspace* global,
                                    const ProjectOptions& options = {});
 
-// Whether the files are as they were: a look at each, and none is read. A .roo folder that is new in a subdirectory goes
-// unnoticed. Blocks.
+// Whether the files are as they were: a look at each, and none is read. A .roo folder that is new in a subdirectory
+// goes unnoticed. Blocks.
 [[nodiscard]] bool is_current(const Project& project, const Workspace& workspace, const Workspace* global);
 
-// The rules for a mode, as Markdown sections in this order: the mode's, .rooignore, AGENTS.md, the generic ones. What is
-// over the limit is named at the end, with how to read it. Empty when there are none.
+// The rules for a mode, as Markdown sections in this order: the mode's, .rooignore, AGENTS.md, the generic ones. What
+// is over the limit is named at the end, with how to read it. Empty when there are none.
 [[nodiscard]] std::string rules_text(const Project& project, std::string_view mode);
 
 // What a mode's model must know to use the tool `skill`: a list, empty when the mode has none.

@@ -11,9 +11,9 @@
 namespace joey {
 namespace {
 
-constexpr std::size_t subfolders_max = 100;            // with a .roo of their own
-constexpr std::size_t walked_entries_max = 200'000;    // names looked at to find them
-constexpr std::size_t listed_files_max = 50;            // at the end of a mode's rules
+constexpr std::size_t subfolders_max = 100;          // with a .roo of their own
+constexpr std::size_t walked_entries_max = 200'000;  // names looked at to find them
+constexpr std::size_t listed_files_max = 50;         // at the end of a mode's rules
 constexpr std::chrono::seconds walk_time_max{10};
 
 struct RulePath {
@@ -100,9 +100,10 @@ std::vector<std::string> find_subfolders(Folder& project) {
   if (!end) {
     project.warn(".", fmt::format("subdirectories were not looked through for .roo: {}", end.error().message));
   } else if (!end->complete) {
-    project.warn(".", fmt::format("not all subdirectories were looked through for .roo, which may be in at most {}: list "
-                                  "generated ones in .gitignore",
-                                  subfolders_max));
+    project.warn(".",
+                 fmt::format("not all subdirectories were looked through for .roo, which may be in at most {}: list "
+                             "generated ones in .gitignore",
+                             subfolders_max));
   }
   if (found.size() > subfolders_max) found.resize(subfolders_max);
   std::sort(found.begin(), found.end());
@@ -153,7 +154,7 @@ class RuleFinder {
   struct Place {
     Folder* folder;
     std::string roo;
-    std::vector<Entry> entries;
+    std::vector<FolderEntry> entries;
   };
 
   Folder& project_;
@@ -174,10 +175,12 @@ class Sections {
     left_ -= file.text.size();
     text_ += fmt::format("## {} {}\n\n{}{}\n", title, file.path, introduction, file.text);
     if (file.cut_at_line != 0) {
-      text_ += file.origin == Origin::global
-                   ? fmt::format("\n(This is its beginning; the file has {} bytes and lies outside the workspace.)\n", file.size)
-                   : fmt::format("\n(This is its beginning; the file has {} bytes. Read on with read_file, offset {}.)\n",
-                                 file.size, file.cut_at_line);
+      text_ +=
+          file.origin == Origin::global
+              ? fmt::format("\n(This is its beginning; the file has {} bytes and lies outside the workspace.)\n",
+                            file.size)
+              : fmt::format("\n(This is its beginning; the file has {} bytes. Read on with read_file, offset {}.)\n",
+                            file.size, file.cut_at_line);
     }
     text_ += '\n';
   }
@@ -191,8 +194,9 @@ class Sections {
  private:
   void name_unshown() {
     text_ +=
-        "## More rules\n\nThese files are rules as well, but too much to be shown. When your work touches what one of them is "
-        "about, read it first with read_file (those under ~/ lie outside the workspace: ask the person about them):\n\n";
+        "## More rules\n\nThese files are rules as well, but too much to be shown. When your work touches what one of "
+        "them is about, read it first with read_file (those under ~/ lie outside the workspace: ask the person about "
+        "them):\n\n";
     for (std::size_t i = 0; i < std::min(unshown_.size(), listed_files_max); ++i) {
       text_ += fmt::format("- {} ({} bytes)\n", unshown_[i]->path, unshown_[i]->size);
     }

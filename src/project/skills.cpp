@@ -71,8 +71,8 @@ void load_skill(Folder& folder, const std::string& directory, std::string_view m
     return refuse(fmt::format("its front matter must say name: {}, as its folder is called", directory_name));
   }
   if (!is_skill_name(skill.name)) {
-    return refuse(fmt::format("its name may have {} small letters and digits, with single dashes between",
-                              skill_name_bytes_max));
+    return refuse(
+        fmt::format("its name may have {} small letters and digits, with single dashes between", skill_name_bytes_max));
   }
   if (skill.description.empty() || characters(skill.description) > 1'024 ||
       skill.description.size() > skill_description_bytes_max) {
@@ -99,15 +99,15 @@ bool is_for_mode(const Skill& skill, std::string_view mode) {
 }  // namespace
 
 void load_skills(Folder& folder) {
-  const auto load = [&folder](const std::string& parent, const std::vector<Entry>& entries) {
-    for (const Entry& entry : entries) {
+  const auto load = [&folder](const std::string& parent, const std::vector<FolderEntry>& entries) {
+    for (const FolderEntry& entry : entries) {
       std::string_view mode = entry.name;
       if (entry.kind != FileKind::directory || !mode.starts_with(skills_directory)) continue;
       mode.remove_prefix(skills_directory.size());
       if (!mode.empty() && (mode.front() != '-' || mode.size() == 1)) continue;
       if (!mode.empty()) mode.remove_prefix(1);
       const std::string directory = join_path(parent, entry.name);
-      for (const Entry& skill : folder.entries(directory)) {
+      for (const FolderEntry& skill : folder.entries(directory)) {
         if (skill.kind == FileKind::directory) load_skill(folder, join_path(directory, skill.name), mode);
       }
     }
@@ -137,7 +137,8 @@ std::string skill_instructions(const Skill& skill, std::string_view arguments) {
   if (!arguments.empty()) text += fmt::format("Arguments: {}\n", arguments);
   text += fmt::format("Source: {}\n", origin_name(skill.origin));
   text += skill.origin == Origin::global
-              ? fmt::format("Folder: {} (outside the workspace: files that it names beside it cannot be read)\n", skill.folder)
+              ? fmt::format("Folder: {} (outside the workspace: files that it names beside it cannot be read)\n",
+                            skill.folder)
               : fmt::format("Folder: {} (the paths it names start there)\n", skill.folder);
   return text + fmt::format("\n{}", skill.text);
 }
@@ -146,8 +147,8 @@ std::string skills_text(const Project& project, std::string_view mode) {
   const std::vector<const Skill*> skills = skills_of_mode(project, mode);
   if (skills.empty()) return {};
   std::string text =
-      "Skills are instructions for one kind of work. Before you begin, look through these. When one fits what the person "
-      "asked for, call skill with its name first, and follow what it says; call none when none fits.\n\n";
+      "Skills are instructions for one kind of work. Before you begin, look through these. When one fits what the "
+      "person asked for, call skill with its name first, and follow what it says; call none when none fits.\n\n";
   for (const Skill* skill : skills) {
     std::string description = skill->description;
     std::replace(description.begin(), description.end(), '\n', ' ');

@@ -47,17 +47,18 @@ class RunSlashCommand final : public BlockingTool {
   // A command may be meant for a mode, but only switch_mode, with its own approval, changes it.
   static std::string mode_note(const SlashCommand& command, std::string_view mode) {
     if (command.mode.empty() || command.mode == mode) return {};
-    return fmt::format("This command is meant for mode \"{0}\": call switch_mode with mode_slug \"{0}\" before you carry it "
-                       "out.\n\n",
-                       command.mode);
+    return fmt::format(
+        "This command is meant for mode \"{0}\": call switch_mode with mode_slug \"{0}\" before you carry it "
+        "out.\n\n",
+        command.mode);
   }
 
   const ToolSpec spec_{
       .name = "run_slash_command",
       .description =
           "Gives you the instructions of a slash command that the project or the person has prepared, to carry out "
-          "yourself. Use it when the person asks for a command by its name. An unknown name is answered with those there "
-          "are.",
+          "yourself. Use it when the person asks for a command by its name. An unknown name is answered with those "
+          "there are.",
       .parameters = compact_json(R"json({
         "type": "object",
         "properties": {

@@ -25,8 +25,7 @@ TEST_CASE("a tool's manifest reads with all its fields") {
   const CustomTool& tool = project.tools[0];
   CHECK(tool.spec.name == "count_lines");
   CHECK(tool.spec.description == "Counts lines");
-  CHECK(tool.spec.parameters ==
-        R"({"type":"object","properties":{"path":{"type":"string"}},"required":["path"]})");
+  CHECK(tool.spec.parameters == R"({"type":"object","properties":{"path":{"type":"string"}},"required":["path"]})");
   CHECK(tool.spec.group == ToolGroup::custom);
   CHECK(tool.spec.read_only);
   CHECK(tool.command == std::vector<std::string>{"./count", "--json"});

@@ -12,7 +12,8 @@ TEST_CASE("the surroundings are told in one block, what changes most last") {
                           .git = GitStatus{"main", {" M src/a.cpp", "?? b"}, true},
                           .time = "2024-05-06T07:08:09Z, Europe/Berlin (+02:00)"};
   CHECK(environment_text(environment) ==
-        "<environment_details>\n# Mode\ncode (Code)\n\n# Workspace files\nsrc/\nsrc/a.cpp\n(There are more: list_files shows "
+        "<environment_details>\n# Mode\ncode (Code)\n\n# Workspace files\nsrc/\nsrc/a.cpp\n(There are more: list_files "
+        "shows "
         "the rest.)\n\n# Git status\n## main\n M src/a.cpp\n?? b\n(There are more.)\n\n# Time\n2024-05-06T07:08:09Z, "
         "Europe/Berlin (+02:00)\n</environment_details>");
   environment.files.reset();
@@ -24,7 +25,8 @@ TEST_CASE("the surroundings are told in one block, what changes most last") {
 
 TEST_CASE("the files are those a person would see, bounded, first levels first") {
   World world;
-  for (const char* path : {"b.cpp", "a/x.cpp", "a/deep/y.cpp", "node_modules/m/index.js", ".git/config", "ignored.o", "secret/k"}) {
+  for (const char* path :
+       {"b.cpp", "a/x.cpp", "a/deep/y.cpp", "node_modules/m/index.js", ".git/config", "ignored.o", "secret/k"}) {
     world.repository.put(path, "x");
   }
   world.repository.put(".gitignore", "*.o\n");

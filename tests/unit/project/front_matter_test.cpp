@@ -5,7 +5,8 @@
 using namespace joey;
 
 TEST_CASE("front matter is split from its text") {
-  const FrontMatter parts = split_front_matter("---\ndescription: Does it\nargument-hint: <file>\n---\n\nThe text.\n---\nmore\n");
+  const FrontMatter parts =
+      split_front_matter("---\ndescription: Does it\nargument-hint: <file>\n---\n\nThe text.\n---\nmore\n");
   CHECK(parts.text("description") == "Does it");
   CHECK(parts.text("argument-hint") == "<file>");
   CHECK(parts.text("mode").empty());

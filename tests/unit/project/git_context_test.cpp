@@ -26,7 +26,9 @@ class KeepLibgit2 {
 };
 
 // git status as git itself says it.
-std::string status_by_git(const TemporaryDirectory& repository) { return git(repository, "status --porcelain --no-renames"); }
+std::string status_by_git(const TemporaryDirectory& repository) {
+  return git(repository, "status --porcelain --no-renames");
+}
 
 std::string status_of(const Workspace& workspace, std::size_t files_max = 1'000) {
   const auto status = read_git_status(workspace, files_max, never);
@@ -119,6 +121,17 @@ TEST_CASE("a file touched but not changed is none, and one changed in the same i
   }
 }
 
+TEST_CASE("where the disk does not keep modes, they are no change") {
+  World world;
+  git(world.repository, "init -q");
+  world.repository.put("tool.sh", "x\n");
+  commit_all(world.repository, "first");
+  REQUIRE(::chmod((world.repository / "tool.sh").c_str(), 0755) == 0);
+  CHECK(status_of(*world.workspace) == " M tool.sh");
+  git(world.repository, "config core.fileMode false");
+  CHECK(status_of(*world.workspace).empty());
+}
+
 TEST_CASE("conflicts, submodules and names of several lines are shown as what they are") {
   World world;
   TemporaryDirectory module;
@@ -187,8 +200,8 @@ TEST_CASE("changes are the status and what differs from the last commit") {
   files.put("binary", std::string("\0\1\3\4", 4));
   files.put("new.txt", "not shown\n");
   const std::string changes = changes_of(*world.workspace);
-  CHECK(in_order(changes, {"## main\n", "M  a.txt\n", " M binary\n", " D gone.txt\n", "?? new.txt\n", "diff --git a/a.txt b/a.txt\n",
-                           " one\n-two\n+2\n three\n", "Binary files", "-was here"}));
+  CHECK(in_order(changes, {"## main\n", "M  a.txt\n", " M binary\n", " D gone.txt\n", "?? new.txt\n",
+                           "diff --git a/a.txt b/a.txt\n", " one\n-two\n+2\n three\n", "Binary files", "-was here"}));
   CHECK(lacks(changes, "not shown"));
 }
 
@@ -225,9 +238,12 @@ TEST_CASE("a commit is shown with who, when, why, which files and what") {
   commit_all(files, "Second\n\nWith a reason.");
   const std::string second = git(files, "rev-parse HEAD");
   const std::string text = commit_of(*world.workspace, second);
-  CHECK(in_order(text, {"commit " + second + "\nAuthor: Ann <ann@example.org>\nDate: 2024-05-06T07:08:09+02:00\n\n    Second\n    "
-                        "\n    With a reason.\n\n a.txt | +2 -1\n moved.txt => there.txt | renamed\n\ndiff --git a/a.txt b/a.txt\n",
-                        "-two\n+2\n+three"}));
+  CHECK(in_order(
+      text,
+      {"commit " + second +
+           "\nAuthor: Ann <ann@example.org>\nDate: 2024-05-06T07:08:09+02:00\n\n    Second\n    "
+           "\n    With a reason.\n\n a.txt | +2 -1\n moved.txt => there.txt | renamed\n\ndiff --git a/a.txt b/a.txt\n",
+       "-two\n+2\n+three"}));
   CHECK(commit_of(*world.workspace, second.substr(0, 7)) == text);
   CHECK(in_order(commit_of(*world.workspace, first), {" a.txt | +2 -0\n moved.txt | +1 -0\n", "+one\n+two"}));
   CHECK(commit_of(*world.workspace, "0123456789") == "git: there is no commit 0123456789");
@@ -255,7 +271,8 @@ TEST_CASE("a merge is shown against its first parent, and a shallow clone's last
 
   World shallow;
   git(shallow.repository, "clone -q --depth 1 'file://" + files.path() + "' .");
-  CHECK(holds(commit_of(*shallow.workspace, git(shallow.repository, "rev-parse HEAD")), "(its parent is not in this shallow clone"));
+  CHECK(holds(commit_of(*shallow.workspace, git(shallow.repository, "rev-parse HEAD")),
+              "(its parent is not in this shallow clone"));
 }
 
 TEST_CASE("a huge commit is cut to the lines asked for, and long lines too") {
@@ -270,8 +287,8 @@ TEST_CASE("a huge commit is cut to the lines asked for, and long lines too") {
   const std::string commit = commit_of(*world.workspace, git(world.repository, "rev-parse HEAD"));
   CHECK(split_lines(commit).size() <= 501);
   CHECK(commit.size() < 150'000);
-  CHECK(in_order(commit, {" a-minified.js | +1 -0", " b-large | too large to be shown", " and 102 more files", "+xxx", "...\n",
-                          "(Cut here: `git show "}));
+  CHECK(in_order(commit, {" a-minified.js | +1 -0", " b-large | too large to be shown", " and 102 more files", "+xxx",
+                          "...\n", "(Cut here: `git show "}));
   world.repository.put("f0", "short\n");
   const std::string changes = changes_of(*world.workspace, 100);
   CHECK(split_lines(changes).size() <= 101);
@@ -361,8 +378,9 @@ TEST_CASE("a .git file cannot point at somebody else's repository") {
 
 TEST_CASE("pipes where git's files should be do not make it wait") {
   const KeepLibgit2 keep;
-  for (const char* part : {".git/HEAD", ".git/index", ".git/refs/heads/main", ".git/packed-refs", ".git/objects/info/commit-graph",
-                           ".gitignore", ".gitattributes", "a", ".git/config", ".git/info/attributes"}) {
+  for (const char* part :
+       {".git/HEAD", ".git/index", ".git/refs/heads/main", ".git/packed-refs", ".git/objects/info/commit-graph",
+        ".gitignore", ".gitattributes", "a", ".git/config", ".git/info/attributes"}) {
     CAPTURE(part);
     World world;
     git(world.repository, "init -q");
@@ -385,9 +403,9 @@ TEST_CASE("a repository's configuration and hooks run nothing and name no files"
   commit_all(files, "first");
   const std::string evil = "touch '" + (files / "ran") + "'";
   files.put(".git/config", "[core]\n\trepositoryformatversion = 0\n\tfsmonitor = " + evil + "\n\tpager = " + evil +
-                               "\n\texcludesFile = /etc/passwd\n\tworktree = /etc\n[filter \"evil\"]\n\tclean = " + evil +
-                               "\n\tsmudge = " + evil + "\n[diff \"evil\"]\n\ttextconv = " + evil + "\n\tcommand = " + evil +
-                               "\n[include]\n\tpath = /dev/zero\n");
+                               "\n\texcludesFile = /etc/passwd\n\tworktree = /etc\n[filter \"evil\"]\n\tclean = " +
+                               evil + "\n\tsmudge = " + evil + "\n[diff \"evil\"]\n\ttextconv = " + evil +
+                               "\n\tcommand = " + evil + "\n[include]\n\tpath = /dev/zero\n");
   files.put("a", "b\n");
   CHECK(holds(changes_of(*world.workspace), "-a\n+b"));
   CHECK_FALSE(files.exists("ran"));
@@ -420,10 +438,12 @@ TEST_CASE("a damaged repository is an error of one line, never a crash") {
       std::string damaged = whole;
       if (run == 0) damaged.clear();
       if (run == 1) damaged.resize(damaged.size() / 2);
-      if (run >= 2 && !damaged.empty()) damaged[random.below(damaged.size())] ^= static_cast<char>(1 + random.below(255));
+      if (run >= 2 && !damaged.empty())
+        damaged[random.below(damaged.size())] ^= static_cast<char>(1 + random.below(255));
       std::filesystem::remove(files / part);
       files.put(part, damaged);
-      for (const std::string& text : {changes_of(*world.workspace), commit_of(*world.workspace, hash)}) CHECK_FALSE(text.empty());
+      for (const std::string& text : {changes_of(*world.workspace), commit_of(*world.workspace, hash)})
+        CHECK_FALSE(text.empty());
     }
     std::filesystem::remove(files / part);
     files.put(part, whole);

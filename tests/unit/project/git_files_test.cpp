@@ -82,7 +82,8 @@ void check_all_objects(const GitRepository& world) {
 std::string deflated(const std::string& bytes) {
   uLongf size = compressBound(bytes.size());
   std::string out(size, '\0');
-  REQUIRE(compress(reinterpret_cast<Bytef*>(out.data()), &size, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()) == Z_OK);
+  REQUIRE(compress(reinterpret_cast<Bytef*>(out.data()), &size, reinterpret_cast<const Bytef*>(bytes.data()),
+                   bytes.size()) == Z_OK);
   out.resize(size);
   return out;
 }
@@ -92,7 +93,8 @@ std::string deflated(const std::string& bytes) {
 TEST_CASE("names of objects go to digits and back, and nothing else is one") {
   const std::string digits = "00ff0123456789abcdef0123456789abcdef0123";
   CHECK(hex_of(id_of_hex(digits).value()) == digits);
-  for (const char* wrong : {"", "00ff", "00ff0123456789abcdef0123456789abcdef012g", "-0ff0123456789abcdef0123456789abcdef0123"}) {
+  for (const char* wrong :
+       {"", "00ff", "00ff0123456789abcdef0123456789abcdef012g", "-0ff0123456789abcdef0123456789abcdef0123"}) {
     CHECK_FALSE(id_of_hex(wrong));
   }
   GitRepository world;
@@ -145,7 +147,8 @@ TEST_CASE("an object is found by its first digits, unless several begin with the
     }
     CHECK(ambiguous > 0);
     CHECK(objects.find("0123456789abcdef").error().code == ErrorCode::not_found);
-    for (const char* wrong : {"", "abc", "xyzw", "ABCD"}) CHECK(objects.find(wrong).error().code == ErrorCode::invalid_argument);
+    for (const char* wrong : {"", "abc", "xyzw", "ABCD"})
+      CHECK(objects.find(wrong).error().code == ErrorCode::invalid_argument);
   };
   check();
   git(world.repository, "gc -q");
@@ -182,8 +185,9 @@ TEST_CASE("HEAD is followed through loose and packed refs, and not out of refs")
 
 TEST_CASE("a commit's parts are read, whoever wrote it") {
   const std::string tree(40, '1');
-  const auto commit = parse_git_commit("tree " + tree + "\nparent " + std::string(40, '2') + "\nparent " + std::string(40, '3') +
-                                       "\nauthor A <a> b> 1700000000 -0330\ncommitter C <c> 1 +0000\ngpgsig x\n y\n\nMessage\n\nmore");
+  const auto commit =
+      parse_git_commit("tree " + tree + "\nparent " + std::string(40, '2') + "\nparent " + std::string(40, '3') +
+                       "\nauthor A <a> b> 1700000000 -0330\ncommitter C <c> 1 +0000\ngpgsig x\n y\n\nMessage\n\nmore");
   REQUIRE(commit);
   CHECK(hex_of(commit->tree) == tree);
   CHECK(commit->parents.size() == 2);
@@ -203,8 +207,8 @@ TEST_CASE("a tree whose names are no names is damaged") {
   const std::string nul(1, '\0');
   CHECK(parse_git_tree("100644 a" + nul + id + "40000 b" + nul + id)->size() == 2);
   CHECK(parse_git_tree("")->empty());
-  for (const std::string& wrong : {"100644 ../a" + nul + id, "100644 .." + nul + id, "100644 " + nul + id, "9 a" + nul + id,
-                                   "100644 a" + nul + "short", std::string("100644")}) {
+  for (const std::string& wrong : {"100644 ../a" + nul + id, "100644 .." + nul + id, "100644 " + nul + id,
+                                   "9 a" + nul + id, "100644 a" + nul + "short", std::string("100644")}) {
     CAPTURE(wrong);
     CHECK_FALSE(parse_git_tree(wrong));
   }
@@ -212,7 +216,8 @@ TEST_CASE("a tree whose names are no names is damaged") {
 
 TEST_CASE("status is git's after any sequence of changes, with every kind of index and pack") {
   Random random(5);
-  static constexpr std::string_view names[] = {"a", "b.txt", "d/a", "d/b", "d/e/f", "d.x", "d-x/y", "e/a b", "\u00e4/\u00f6"};
+  static constexpr std::string_view names[] = {"a",   "b.txt", "d/a",   "d/b",          "d/e/f",
+                                               "d.x", "d-x/y", "e/a b", "\u00e4/\u00f6"};
   for (int run = 0; run < 6; ++run) {
     GitRepository world;
     const TemporaryDirectory& files = world.repository;
@@ -227,12 +232,17 @@ TEST_CASE("status is git's after any sequence of changes, with every kind of ind
         case 0: git(files, "add -A"); break;
         case 1: world.commit("step"); break;
         case 2: std::filesystem::remove_all(path, error); break;
-        case 3: if (std::filesystem::is_regular_file(path, error)) ::chmod(path.c_str(), random.chance(0.5) ? 0755 : 0644); break;
+        case 3:
+          if (std::filesystem::is_regular_file(path, error)) ::chmod(path.c_str(), random.chance(0.5) ? 0755 : 0644);
+          break;
         case 4: git(files, "update-index --index-version " + std::to_string(2 + random.below(3))); break;
-        case 5: if (step % 5 == 0) git(files, "gc -q"); break;
+        case 5:
+          if (step % 5 == 0) git(files, "gc -q");
+          break;
         case 6: git(files, "reset -q || true"); break;
         default:
-          for (auto above = path.parent_path(); above.string().size() > files.path().size(); above = above.parent_path()) {
+          for (auto above = path.parent_path(); above.string().size() > files.path().size();
+               above = above.parent_path()) {
             if (std::filesystem::is_regular_file(above, error)) std::filesystem::remove(above);
           }
           if (std::filesystem::is_directory(path, error)) std::filesystem::remove_all(path);
@@ -267,7 +277,8 @@ TEST_CASE("objects that lie about their size cost no more than the limit") {
   CHECK(put_loose(deflated("what 4" + nul + "text")) == ErrorCode::corrupt);
   CHECK(put_loose(deflated("blob")) == ErrorCode::corrupt);
   CHECK(put_loose("") == ErrorCode::corrupt);
-  CHECK(put_loose(deflated("blob 900" + nul + std::string(900, 'x')).substr(0, 20)) == ErrorCode::corrupt);  // cut by a crash
+  CHECK(put_loose(deflated("blob 900" + nul + std::string(900, 'x')).substr(0, 20)) ==
+        ErrorCode::corrupt);  // cut by a crash
 }
 
 TEST_CASE("damaged packs, their indexes and damaged objects are errors, never a crash, a wait or a wrong object") {
@@ -293,7 +304,8 @@ TEST_CASE("damaged packs, their indexes and damaged objects are errors, never a 
       if (run % 4 == 0) damaged.resize(random.below(damaged.size()));
       for (std::size_t flips = random.below(4) + 1; flips > 0 && !damaged.empty(); --flips) {
         // The beginning holds the tables that everything depends on.
-        const std::size_t at = random.below(random.chance(0.5) ? std::min<std::size_t>(damaged.size(), 1'200) : damaged.size());
+        const std::size_t at =
+            random.below(random.chance(0.5) ? std::min<std::size_t>(damaged.size(), 1'200) : damaged.size());
         damaged[at] = static_cast<char>(random.below(256));
       }
       world.repository.put(part, damaged);

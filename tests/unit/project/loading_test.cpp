@@ -27,7 +27,8 @@ std::string joined(const std::vector<std::string>& paths) {
 }  // namespace
 
 TEST_CASE("rule files are in the order of their own names: without case, punctuation, digits, letters, then paths") {
-  std::vector<std::string> paths{"b/A.md", "z/a.md", "a10.md", "a9.md", "B.md", "_x.md", "-x.md", "a-b.md", "a_b.md", "a.md", "10", "1"};
+  std::vector<std::string> paths{"b/A.md", "z/a.md", "a10.md", "a9.md", "B.md", "_x.md",
+                                 "-x.md",  "a-b.md", "a_b.md", "a.md",  "10",   "1"};
   std::sort(paths.begin(), paths.end(), by_file_name);
   CHECK(joined(paths) == "_x.md -x.md 1 10 a_b.md a-b.md a.md b/A.md z/a.md a10.md a9.md B.md ");
 }
@@ -44,7 +45,8 @@ TEST_CASE("files are found at any depth and through symlinks, without what tools
     world.repository.put(std::string("r/") + litter, "x");
   }
   Reading reading(world);
-  CHECK(joined(reading.folder.files_beneath("r")) == "r/a.txt r/b.md r/sub/deep/c.md r/dir/linked.md r/dir/single.txt ");
+  CHECK(joined(reading.folder.files_beneath("r")) ==
+        "r/a.txt r/b.md r/sub/deep/c.md r/dir/linked.md r/dir/single.txt ");
   CHECK(reading.project.warnings.empty());
 }
 

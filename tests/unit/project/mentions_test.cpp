@@ -27,8 +27,9 @@ const std::string png = "\x89PNG\r\n\x1A\n and so on";
 
 TEST_CASE("a message without mentions stays as it is") {
   Written message;
-  for (const char* text : {"", "hello", "mail me@example.org", "a/b and /usr/bin, /etc", "@ / @/ /", "@someone look", "\\@/a.cpp",
-                           "x@/a.cpp", "(@/a.cpp)", "@problemsolver", "1/2 /2", "@12345", "@abcdefg1", "@://x", "@http://"}) {
+  for (const char* text :
+       {"", "hello", "mail me@example.org", "a/b and /usr/bin, /etc", "@ / @/ /", "@someone look", "\\@/a.cpp",
+        "x@/a.cpp", "(@/a.cpp)", "@problemsolver", "1/2 /2", "@12345", "@abcdefg1", "@://x", "@http://"}) {
     CAPTURE(text);
     const Expansion expansion = message.expand(text);
     CHECK(expansion.text == text);
@@ -70,8 +71,9 @@ TEST_CASE("a file over its limits is cut with how to read on; binary and empty o
   message.repository.put("binary", std::string("a\0b", 3));
   message.repository.put("latin.txt", "caf\xe9\n");
   const std::string lines = message.block("@/long.txt");
-  CHECK(in_order(lines, {"\n   1 | line 1\n", "\n2000 | line 2000\n", "(lines 1-2000 of 5000: read on with read_file, path long.txt, "
-                                                                       "offset 2001)\n"}));
+  CHECK(in_order(lines, {"\n   1 | line 1\n", "\n2000 | line 2000\n",
+                         "(lines 1-2000 of 5000: read on with read_file, path long.txt, "
+                         "offset 2001)\n"}));
   CHECK(lacks(lines, "line 2001"));
   CHECK(holds(message.block("@/long.txt", {.file_bytes_max = 1'000}), "of 5000: read on"));
   CHECK(message.block("@/long.txt", {.file_bytes_max = 1'000}).size() < 1'300);
@@ -90,7 +92,8 @@ TEST_CASE("a folder is shown as a tree of one level with its text files") {
   CHECK(expansion.text == "Look at 'dir/' (see below)");
   REQUIRE(expansion.blocks.size() == 1);
   CHECK(in_order(expansion.blocks[0],
-                 {"<folder_content path=\"dir/\">\n├── a.txt\n├── b.bin\n└── sub/\n", "<file_content path=\"dir/a.txt\">\n1 | text of a\n",
+                 {"<folder_content path=\"dir/\">\n├── a.txt\n├── b.bin\n└── sub/\n",
+                  "<file_content path=\"dir/a.txt\">\n1 | text of a\n",
                   "<file_content path=\"dir/b.bin\">\n(a binary file of 1 bytes", "</folder_content>"}));
   CHECK(lacks(expansion.blocks[0], "text of c"));
   CHECK(holds(message.block("@/dir"), "├── a.txt"));
@@ -140,8 +143,9 @@ TEST_CASE("a mention never leads out of the workspace") {
   outside.put("secret", "hunter2");
   message.repository.link(outside / "secret", "link");
   message.repository.link(outside.path(), "dir");
-  for (const std::string& path : {std::string("/../../../../etc/passwd"), "/" + outside.path() + "/secret", std::string("/link"),
-                                  std::string("/dir/secret"), std::string("/dir/"), std::string("//etc/passwd"), std::string("/../")}) {
+  for (const std::string& path :
+       {std::string("/../../../../etc/passwd"), "/" + outside.path() + "/secret", std::string("/link"),
+        std::string("/dir/secret"), std::string("/dir/"), std::string("//etc/passwd"), std::string("/../")}) {
     CAPTURE(path);
     const Expansion expansion = message.expand("@" + path);
     REQUIRE(expansion.blocks.size() == 1);
@@ -211,8 +215,9 @@ TEST_CASE("problems and terminal output come from the host, bounded, or are said
   Written message;
   const Expansion none = message.expand("@problems @terminal");
   CHECK(none.text == "workspace problems (see below) terminal output (see below)");
-  CHECK(none.blocks == std::vector<std::string>{"<workspace_diagnostics>\nNo problems are known.\n</workspace_diagnostics>",
-                                                "<terminal_output>\nNo terminal output is known.\n</terminal_output>"});
+  CHECK(none.blocks ==
+        std::vector<std::string>{"<workspace_diagnostics>\nNo problems are known.\n</workspace_diagnostics>",
+                                 "<terminal_output>\nNo terminal output is known.\n</terminal_output>"});
   int asked = 0;
   message.sources.problems = [&asked] {
     ++asked;
@@ -242,11 +247,13 @@ TEST_CASE("a command is replaced by a reference, its content follows, and the fi
   message.repository.put(".roo/commands/check.md", "---\nmode: ask\n---\nCheck it.");
   message.repository.put(".roo/commands/plain.md", "Plain.");
   const Expansion expansion = message.expand("/plain then /deploy\nthe app /check /deploy");
-  CHECK(expansion.text == "command /plain (see below) then command /deploy (see below)\nthe app command /check (see below) command "
-                          "/deploy (see below)");
+  CHECK(expansion.text ==
+        "command /plain (see below) then command /deploy (see below)\nthe app command /check (see below) command "
+        "/deploy (see below)");
   REQUIRE(expansion.blocks.size() == 3);
-  CHECK(expansion.blocks[1] == "<command name=\"deploy\">\nCommand: /deploy\nDescription: Deploys\nSource: project\n\nDeploy it.\n"
-                               "</command>");
+  CHECK(expansion.blocks[1] ==
+        "<command name=\"deploy\">\nCommand: /deploy\nDescription: Deploys\nSource: project\n\nDeploy it.\n"
+        "</command>");
   CHECK(expansion.mode == "debug");
   for (const char* text : {"x/deploy", "/deploy.", "/deploy/x", "/Deploy", "(/deploy)", "/unknown"}) {
     CAPTURE(text);

@@ -35,8 +35,8 @@ std::string modes_problem(std::string_view text) {
 }
 
 std::string one_mode(std::string_view groups, std::string_view slug = "a") {
-  return "customModes:\n- slug: " + std::string(slug) + "\n  name: N\n  roleDefinition: R\n  groups: " +
-         std::string(groups) + "\n";
+  return "customModes:\n- slug: " + std::string(slug) +
+         "\n  name: N\n  roleDefinition: R\n  groups: " + std::string(groups) + "\n";
 }
 
 }  // namespace
@@ -63,9 +63,10 @@ TEST_CASE("custom modes read with all their fields") {
 }
 
 TEST_CASE("a .roomodes in JSON reads as one in YAML, also with tabs") {
-  const auto file = read_modes("{\n\t\"customModes\": [\n\t\t{\"slug\": \"a\", \"name\": \"N\", \"roleDefinition\": \"R\",\n"
-                               "\t\t\"groups\": [\"read\", [\"edit\", {\"fileRegex\": \"\\\\.ts$\"}]]}]}",
-                               Origin::global);
+  const auto file =
+      read_modes("{\n\t\"customModes\": [\n\t\t{\"slug\": \"a\", \"name\": \"N\", \"roleDefinition\": \"R\",\n"
+                 "\t\t\"groups\": [\"read\", [\"edit\", {\"fileRegex\": \"\\\\.ts$\"}]]}]}",
+                 Origin::global);
   REQUIRE(file);
   REQUIRE(file->modes.size() == 1);
   CHECK(file->modes[0].edit_pattern == "\\.ts$");
@@ -85,7 +86,8 @@ TEST_CASE("a file with an invalid mode is refused as a whole, with line and reas
   CHECK(modes_problem("modes: []") == "it must hold a list named customModes");
   CHECK(modes_problem("customModes: 3") == "line 1: customModes must be a list of modes");
   CHECK(modes_problem("customModes:\n- 3\n") == "line 2: customModes[0] must be a mode");
-  CHECK(modes_problem(one_mode("[read]", "a b")) == "line 2: customModes[0].slug may have only letters, digits and dashes");
+  CHECK(modes_problem(one_mode("[read]", "a b")) ==
+        "line 2: customModes[0].slug may have only letters, digits and dashes");
   CHECK(modes_problem("customModes:\n- slug: a\n  roleDefinition: R\n  groups: []\n") ==
         "line 2: customModes[0].name is missing: give it a text");
   CHECK(modes_problem("customModes:\n- slug: a\n  name: N\n  roleDefinition: ' '\n  groups: []\n") ==
@@ -99,7 +101,8 @@ TEST_CASE("a file with an invalid mode is refused as a whole, with line and reas
   CHECK(holds(modes_problem(one_mode("[[edit, x]]")), "must hold names, or pairs"));
   CHECK(holds(modes_problem("customModes: [\n"), "line "));
   CHECK(holds(modes_problem("{\"customModes\": [{]}"), "line 1"));
-  CHECK(holds(modes_problem(one_mode("[]") + "  whenToUse: " + std::string(5'000, 'x') + "\n"), "whenToUse has 5000 bytes"));
+  CHECK(holds(modes_problem(one_mode("[]") + "  whenToUse: " + std::string(5'000, 'x') + "\n"),
+              "whenToUse has 5000 bytes"));
 }
 
 TEST_CASE("duplicate slugs reject the whole file") {
@@ -109,7 +112,8 @@ TEST_CASE("duplicate slugs reject the whole file") {
 
 TEST_CASE("more modes than a file may have are refused before they are read") {
   std::string many = "customModes:\n";
-  for (int i = 0; i < 101; ++i) many += "- {slug: m" + std::to_string(i) + ", name: N, roleDefinition: R, groups: []}\n";
+  for (int i = 0; i < 101; ++i)
+    many += "- {slug: m" + std::to_string(i) + ", name: N, roleDefinition: R, groups: []}\n";
   CHECK(holds(modes_problem(many), "101 modes, more than the 100 allowed"));
 }
 
@@ -125,9 +129,10 @@ TEST_CASE("typographic quotes, no-break and zero-width characters and dashes do 
 }
 
 TEST_CASE("typographic quotes inside a valid text stay, where plain ones would have broken the file") {
-  const auto file = read_modes("customModes:\n- slug: a\n  name: N\n  roleDefinition: \"Say \u201Chi\u201D \u2014 always\"\n"
-                               "  groups: []\n",
-                               Origin::project);
+  const auto file =
+      read_modes("customModes:\n- slug: a\n  name: N\n  roleDefinition: \"Say \u201Chi\u201D \u2014 always\"\n"
+                 "  groups: []\n",
+                 Origin::project);
   REQUIRE(file);
   CHECK(file->modes[0].role == "Say \u201Chi\u201D \u2014 always");
 }

@@ -61,8 +61,16 @@ TEST_CASE("a project is current until one of its files changes, comes or goes") 
   static constexpr Step steps[] = {
       {"another text", [](const World& w) { w.repository.put(".roo/rules/a.md", "longer"); }},
       {"the same length at another time", [](const World& w) { touch(w.repository, ".roo/rules-m/a.md", 7); }},
-      {"a new rule", [](const World& w) { w.repository.put(".roo/rules/b.md", "b"); touch(w.repository, ".roo/rules", 7); }},
-      {"a new rules directory", [](const World& w) { w.repository.make(".roo/rules-ask"); touch(w.repository, ".roo", 7); }},
+      {"a new rule",
+       [](const World& w) {
+         w.repository.put(".roo/rules/b.md", "b");
+         touch(w.repository, ".roo/rules", 7);
+       }},
+      {"a new rules directory",
+       [](const World& w) {
+         w.repository.make(".roo/rules-ask");
+         touch(w.repository, ".roo", 7);
+       }},
       {"a new .rooignore", [](const World& w) { w.repository.put(".rooignore", "x"); }},
       {"no AGENTS.md", [](const World& w) { std::filesystem::remove(w.repository / "AGENTS.md"); }},
       {"a mode", [](const World& w) { touch(w.repository, ".roomodes", 7); }},
@@ -73,7 +81,8 @@ TEST_CASE("a project is current until one of its files changes, comes or goes") 
       {"global modes", [](const World& w) { w.home.put(".roo/custom_modes.yaml", "customModes: []"); }},
       {"the first global .agents", [](const World& w) { w.home.make(".agents/skills"); }},
       {"an old rule file", [](const World& w) { w.repository.put(".roorules-ask", "x"); }},
-      {"a file in place of a directory", [](const World& w) {
+      {"a file in place of a directory",
+       [](const World& w) {
          std::filesystem::remove_all(w.repository / ".roo/tools");
          w.repository.put(".roo/tools", "x");
        }},
@@ -141,9 +150,10 @@ TEST_CASE("everything at once that is broken leaves a project that works") {
   CHECK(holds(rules_text(project, "code"), "- AGENTS.md (3145728 bytes)"));
   CHECK(project.skills.empty());
   CHECK(project.tools.empty());
-  for (const char* file : {".roomodes: ", ".roo/rules/binary.md: ", ".roo/commands/binary.md: ", ".roo/commands/bad name.md: ",
-                           ".roo/skills/s/SKILL.md: ", ".roo/skills/t/SKILL.md: ", ".roo/tools/t/tool.json: ",
-                           ".roo/tools/u/tool.json: ", ".rooignore: ", "~/.roo/custom_modes.yaml: "}) {
+  for (const char* file :
+       {".roomodes: ", ".roo/rules/binary.md: ", ".roo/commands/binary.md: ", ".roo/commands/bad name.md: ",
+        ".roo/skills/s/SKILL.md: ", ".roo/skills/t/SKILL.md: ", ".roo/tools/t/tool.json: ", ".roo/tools/u/tool.json: ",
+        ".rooignore: ", "~/.roo/custom_modes.yaml: "}) {
     CHECK(warns(project.warnings, {file}));
   }
 }

@@ -9,11 +9,14 @@ using namespace joey::test;
 
 namespace {
 
-std::string numbered_name(std::size_t i) { return std::string(6 - std::to_string(i).size(), '0') + std::to_string(i) + ".md"; }
+std::string numbered_name(std::size_t i) {
+  return std::string(6 - std::to_string(i).size(), '0') + std::to_string(i) + ".md";
+}
 
 }  // namespace
 
-TEST_CASE("rules come in Roo Code's order: mode rules, .rooignore, agent rules, generic rules; global before the project's") {
+TEST_CASE(
+    "rules come in Roo Code's order: mode rules, .rooignore, agent rules, generic rules; global before the project's") {
   World world;
   world.home.put(".roo/rules-code/g.md", "mode rule of the person");
   world.home.put(".roo/rules/g.md", "generic rule of the person");
@@ -24,13 +27,13 @@ TEST_CASE("rules come in Roo Code's order: mode rules, .rooignore, agent rules, 
   world.repository.put("AGENTS.local.md", "local agent rule");
   const Project project = world.load();
   CHECK(project.warnings.empty());
-  CHECK(in_order(rules_text(project, "code"),
-                 {"## Rules from ~/.roo/rules-code/g.md\n\nmode rule of the person\n\n",
-                  "## Rules from .roo/rules-code/p.md\n\nmode rule of the project\n\n", "## Files closed by .rooignore\n\n",
-                  "secrets/\n\n", "## Rules for agents from AGENTS.md\n\nagent rule\n\n",
-                  "## Rules for agents from AGENTS.local.md\n\nlocal agent rule\n\n",
-                  "## Rules from ~/.roo/rules/g.md\n\ngeneric rule of the person\n\n",
-                  "## Rules from .roo/rules/p.md\n\ngeneric rule of the project"}));
+  CHECK(in_order(rules_text(project, "code"), {"## Rules from ~/.roo/rules-code/g.md\n\nmode rule of the person\n\n",
+                                               "## Rules from .roo/rules-code/p.md\n\nmode rule of the project\n\n",
+                                               "## Files closed by .rooignore\n\n", "secrets/\n\n",
+                                               "## Rules for agents from AGENTS.md\n\nagent rule\n\n",
+                                               "## Rules for agents from AGENTS.local.md\n\nlocal agent rule\n\n",
+                                               "## Rules from ~/.roo/rules/g.md\n\ngeneric rule of the person\n\n",
+                                               "## Rules from .roo/rules/p.md\n\ngeneric rule of the project"}));
   const std::string ask = rules_text(project, "ask");
   CHECK(lacks(ask, "mode rule"));
   CHECK(in_order(ask, {"secrets/", "agent rule", "generic rule of the person"}));
@@ -115,9 +118,9 @@ TEST_CASE("defect 38: a rule file over its limit is cut at a line, and says how 
   const Project project = world.load({.file_bytes_max = 1'000});
   const std::string rules = rules_text(project, "code");
   CHECK(rules.size() < 6'000);
-  CHECK(in_order(rules, {"rule number 1\n",
-                         "\n(This is its beginning; the file has 200", " bytes and lies outside the workspace.)",
-                         "rule number 1\n", "Read on with read_file, offset ", "xxx", "Read on with read_file, offset 1.)"}));
+  CHECK(in_order(rules, {"rule number 1\n", "\n(This is its beginning; the file has 200",
+                         " bytes and lies outside the workspace.)", "rule number 1\n",
+                         "Read on with read_file, offset ", "xxx", "Read on with read_file, offset 1.)"}));
   const RuleFile& own = project.generic_rules[1];
   CHECK(own.path == ".roo/rules/long.md");
   CHECK(own.text.ends_with("rule number " + std::to_string(own.cut_at_line - 1)));
@@ -137,7 +140,8 @@ TEST_CASE("defect 38: rules over the limit of all are named with how to read the
 
 TEST_CASE("defect 38: ten thousand rule files neither fill the prompt nor take long") {
   World world;
-  for (std::size_t i = 0; i < 10'000; ++i) world.repository.put(".roo/rules-code/" + numbered_name(i), std::string(500, 'r'));
+  for (std::size_t i = 0; i < 10'000; ++i)
+    world.repository.put(".roo/rules-code/" + numbered_name(i), std::string(500, 'r'));
   const Project project = world.load();
   const std::string rules = rules_text(project, "code");
   CHECK(rules.size() < (256U << 10) + 50'000);
@@ -162,12 +166,14 @@ TEST_CASE("more entries than a directory may have are none, whichever the disk g
 TEST_CASE("the same tree gives the same bytes, in whatever order it was written") {
   Random random(11);
   std::map<std::string, std::string> files;
-  static constexpr std::string_view directories[] = {".roo/rules/",      ".roo/rules/sub/", ".roo/rules-code/",
+  static constexpr std::string_view directories[] = {".roo/rules/",          ".roo/rules/sub/", ".roo/rules-code/",
                                                      ".roo/rules-code/x/y/", "pkg/.roo/rules/", ""};
-  static constexpr std::string_view names[] = {"a.md", "A.md", "b.txt", "_c.md", "10.md", "9.md", "\u00e4.md", "AGENTS.md"};
+  static constexpr std::string_view names[] = {"a.md",  "A.md", "b.txt",     "_c.md",
+                                               "10.md", "9.md", "\u00e4.md", "AGENTS.md"};
   for (const std::string_view directory : directories) {
     for (const std::string_view name : names) {
-      if (random.chance(0.8)) files[std::string(directory) + std::string(name)] = "text of " + std::to_string(random.below(1'000));
+      if (random.chance(0.8))
+        files[std::string(directory) + std::string(name)] = "text of " + std::to_string(random.below(1'000));
     }
   }
   std::string first;

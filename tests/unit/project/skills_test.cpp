@@ -93,11 +93,12 @@ TEST_CASE("a skill whose front matter is not as it must be is left out with a wa
   put("wordy", "---\nname: wordy\ndescription: " + std::string(1'025, 'x') + "\n---\nx");
   put("broken", "---\nname: broken\ndescription: a: b\n---\nx");
   put("huge", skill("huge", std::string(100'000, 'x')));
-  put("fits", "---\nname: fits\ndescription: " + [] {
-    std::string text;
-    for (int i = 0; i < 1'024; ++i) text += "\u00e4";
-    return text;
-  }() + "\n---\nx");
+  put(
+      "fits", "---\nname: fits\ndescription: " + [] {
+        std::string text;
+        for (int i = 0; i < 1'024; ++i) text += "\u00e4";
+        return text;
+      }() + "\n---\nx");
   const Project project = world.load();
   CHECK(project.skills.size() == 1);
   CHECK(text_of(project, "code", "fits") == "x");
@@ -113,9 +114,9 @@ TEST_CASE("a skill whose front matter is not as it must be is left out with a wa
 
 TEST_CASE("instructions say where the skill's own files are") {
   const Skill own{"s", "Does s", {}, "Text.", ".roo/skills/s", Origin::project};
-  CHECK(skill_instructions(own, "this") ==
-        "Skill: s\nDescription: Does s\nArguments: this\nSource: project\nFolder: .roo/skills/s (the paths it names start "
-        "there)\n\nText.");
+  CHECK(skill_instructions(own, "this") == "Skill: s\nDescription: Does s\nArguments: this\nSource: project\nFolder: "
+                                           ".roo/skills/s (the paths it names start "
+                                           "there)\n\nText.");
   const Skill global{"s", "Does s", {}, "Text.", "~/.roo/skills/s", Origin::global};
   CHECK(holds(skill_instructions(global, ""), "Folder: ~/.roo/skills/s (outside the workspace"));
 }

@@ -54,9 +54,8 @@ inline bool warns(const std::vector<std::string>& warnings, std::initializer_lis
   bool found = false;
   for (const std::string& warning : warnings) {
     CHECK(warning.find('\n') == std::string::npos);
-    found = found || std::all_of(parts.begin(), parts.end(), [&](std::string_view part) {
-      return warning.find(part) != std::string::npos;
-    });
+    found = found || std::all_of(parts.begin(), parts.end(),
+                                 [&](std::string_view part) { return warning.find(part) != std::string::npos; });
   }
   if (!found) {
     for (const std::string& warning : warnings) MESSAGE("warning: " << warning);

@@ -118,8 +118,9 @@ TEST_CASE("whatever the bytes are, a value comes out within its limits or one li
     CAPTURE(run);
     std::string text = valid;
     for (std::size_t changes = random.below(4) + 1; changes > 0 && !text.empty(); --changes) {
-      static constexpr std::string_view pieces[] = {"[",   "]",  "{",  "}", "&a ", "*a", ": ", "- ", "\n",   "\"", "'", "|",
-                                                    ">",   "---\n", "...", "!!x ", "%",  "@",  "`",  "\t", "\xc3", "?",  "#", ","};
+      static constexpr std::string_view pieces[] = {"[",  "]",  "{", "}",  "&a ",  "*a",    ": ",  "- ",
+                                                    "\n", "\"", "'", "|",  ">",    "---\n", "...", "!!x ",
+                                                    "%",  "@",  "`", "\t", "\xc3", "?",     "#",   ","};
       const std::size_t at = random.below(text.size());
       if (random.chance(0.3)) {
         text.erase(at, random.below(8));

@@ -35,7 +35,8 @@ TEST_CASE("run_slash_command gives a command's instructions, with or without its
     CHECK(outcome.ok);
     CHECK(outcome.text == text);
   }
-  CHECK(holds(world.run_in("code", "run_slash_command", R"({"command":"plain","args":"to mars"})").text, "Arguments: to mars\n"));
+  CHECK(holds(world.run_in("code", "run_slash_command", R"({"command":"plain","args":"to mars"})").text,
+              "Arguments: to mars\n"));
   CHECK(holds(world.run_in("code", "run_slash_command", R"({"command":"init"})").text, "Source: built-in"));
 }
 
@@ -43,7 +44,8 @@ TEST_CASE("a command that is meant for another mode does not switch it, but says
   CommandWorld world;
   const ToolOutcome outcome = world.run_in("code", "run_slash_command", R"({"command":"deploy"})");
   CHECK(outcome.ok);
-  CHECK(outcome.text.starts_with("This command is meant for mode \"debug\": call switch_mode with mode_slug \"debug\""));
+  CHECK(
+      outcome.text.starts_with("This command is meant for mode \"debug\": call switch_mode with mode_slug \"debug\""));
   CHECK(holds(outcome.text, "Deploy it."));
   CHECK(world.run_in("debug", "run_slash_command", R"({"command":"deploy"})").text.starts_with("Command: /deploy\n"));
 }
@@ -63,9 +65,9 @@ TEST_CASE("skill gives a skill's instructions, and only those of the mode") {
   CommandWorld world;
   const ToolOutcome outcome = world.run_in("code", "skill", R"({"skill":"sharpen","args":"the saw"})");
   CHECK(outcome.ok);
-  CHECK(outcome.text ==
-        "Skill: sharpen\nDescription: Sharpens\nArguments: the saw\nSource: project\nFolder: .roo/skills-code/sharpen (the paths "
-        "it names start there)\n\nSharpen it.");
+  CHECK(outcome.text == "Skill: sharpen\nDescription: Sharpens\nArguments: the saw\nSource: project\nFolder: "
+                        ".roo/skills-code/sharpen (the paths "
+                        "it names start there)\n\nSharpen it.");
   const ToolOutcome unknown = world.run_in("ask", "skill", R"({"skill":"sharpen"})");
   CHECK_FALSE(unknown.ok);
   CHECK(unknown.text == "there is no skill \"sharpen\" in this mode; there are: none");
