@@ -79,7 +79,8 @@ class Generation final : public HttpSink, public std::enable_shared_from_this<Ge
     deadline_ = client_->scheduler.after(client_->options.time_max, [self = self_] {
       self->deadline_ = 0;
       const auto seconds = self->client_->options.time_max.count() / 1000;
-      self->finish(failure(ErrorCode::timeout, fmt::format("there was no answer within {} s", seconds)));
+      const std::string before = self->problem_.empty() ? "" : fmt::format("; before that: {}", self->problem_);
+      self->finish(failure(ErrorCode::timeout, fmt::format("there was no image within {} s{}", seconds, before)));
     });
     on_worker(
         [](Generation& g) {
@@ -181,6 +182,7 @@ class Generation final : public HttpSink, public std::enable_shared_from_this<Ge
 
   void fail(ModelError error) {
     stop();
+    problem_ = without_key(std::move(error.message), client_->options.api_key);
     const milliseconds wait =
         error.retry_after_ms >= 0 ? milliseconds(error.retry_after_ms) : retry_wait * (1 << (attempts_ - 1));
     if (retryable(error.error) && attempts_ <= retries_max && wait <= retry_wait_max) {
@@ -190,9 +192,8 @@ class Generation final : public HttpSink, public std::enable_shared_from_this<Ge
       });
       return;
     }
-    std::string message = without_key(std::move(error.message), client_->options.api_key);
-    if (attempts_ > 1) message += fmt::format(" (tried {} times)", attempts_);
-    finish(failure(code_of(error.error), std::move(message)));
+    if (attempts_ > 1) problem_ += fmt::format(" (tried {} times)", attempts_);
+    finish(failure(code_of(error.error), std::move(problem_)));
   }
 
   const std::shared_ptr<ImageClient> client_;
@@ -204,6 +205,7 @@ class Generation final : public HttpSink, public std::enable_shared_from_this<Ge
   std::shared_ptr<const std::string> body_;
   std::string thrown_;  // by a worker
   int attempts_{0};
+  std::string problem_;  // of the last attempt
   std::optional<RequestGate::Ticket> ticket_;
   std::unique_ptr<HttpExchange> exchange_;
   TimerId deadline_{0};

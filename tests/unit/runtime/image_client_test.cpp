@@ -366,7 +366,20 @@ TEST_CASE("a call that takes too long is given up, and not tried again") {
   CHECK(call.ends == 1);
   REQUIRE(call.error);
   CHECK(call.error->code == ErrorCode::timeout);
-  CHECK(call.error->message == "there was no answer within 300 s");
+  CHECK(call.error->message == "there was no image within 300 s");
+  CHECK(world.server.started == 1);
+}
+
+TEST_CASE("a call whose time ends between its tries says why it was tried again") {
+  World world;
+  World::Call call;
+  world.ask(call);
+  world.loop.pass(milliseconds(299'000));
+  world.server.answers(502, R"({"error":{"message":"a-secret-key: no upstream"}})");
+  world.loop.run();
+  world.loop.pass(milliseconds(1'000));
+  REQUIRE(call.error);
+  CHECK(call.error->message == "there was no image within 300 s; before that: [key]: no upstream (HTTP 502)");
   CHECK(world.server.started == 1);
 }
 
