@@ -13,6 +13,7 @@
 #include "support.hpp"
 #include "symbols/symbols.hpp"
 #include "tool/tool.hpp"
+#include "tool/workspace_tools.hpp"
 #include "workspace/local.hpp"
 
 namespace {
