@@ -31,7 +31,7 @@ void list_named(Terminal& terminal, Object project, const char* kind, const char
     if (item.get(entry) != simdjson::SUCCESS) continue;
     std::string_view description = text_of(entry, "description");
     if (description.empty()) description = text_of(entry, "when_to_use");
-    const std::string line = fmt::format("  {:<24} {:<9} {}", fmt::format("{}{}", prefix, clean(text_of(entry, name))),
+    const std::string line = fmt::format("  {:<28} {:<9} {}", fmt::format("{}{}", prefix, clean(text_of(entry, name))),
                                          text_of(entry, "origin"), first_sentence(description));
     terminal.write((terminal.terminal() ? fit(line, terminal.columns()) : line) + "\n");
   }
@@ -69,12 +69,12 @@ int tools(const Options& options) {
   for (const auto item : parser.parse(json.view()).get_array()) {
     Object tool;
     if (item.get(tool) != simdjson::SUCCESS) continue;
-    const std::string name = fmt::format("{:<24}", clean(text_of(tool, "name")));
+    const std::string name = fmt::format("{:<28}", clean(text_of(tool, "name")));
     const std::string group = fmt::format("{:<10}", clean(text_of(tool, "group")));
     const std::string description = first_sentence(text_of(tool, "description"));
     terminal.write(fmt::format("{}{}{}\n", terminal.paint(Tone::bold, name), terminal.paint(Tone::dim, group),
                                terminal.terminal() ? fit(description, terminal.columns() - std::min<std::size_t>(
-                                                                          terminal.columns(), 36))
+                                                                          terminal.columns(), 40))
                                                    : description));
   }
   return exit_completed;

@@ -35,18 +35,21 @@ std::string line_in(const GitPlace& place, std::string_view name) {
   return text ? std::string(trim(*text)) : std::string();
 }
 
-// The value of a key of the repository's configuration, whatever section it is in; empty when it has none.
+// The last value of a key of the repository's configuration, whatever section it is in; empty when it has none. `key` is in
+// lower case: git does not mind its case.
 std::string configured(const GitPlace& git, std::string_view key) {
   const Result<std::string> text = read_at(*git.root, git.path("config"), config_bytes_max);
   if (!text) return {};
-  for (std::string_view line : split_lines(*text)) {
-    line = trim(line);
+  const auto is_key = [key](std::string_view name) {
+    return std::equal(name.begin(), name.end(), key.begin(), key.end(),
+                      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b; });
+  };
+  std::string value;
+  for (const std::string_view line : split_lines(*text)) {
     const std::size_t equals = line.find('=');
-    if (equals != std::string_view::npos && trim(line.substr(0, equals)) == key) {
-      return std::string(trim(line.substr(equals + 1)));
-    }
+    if (equals != std::string_view::npos && is_key(trim(line.substr(0, equals)))) value = trim(line.substr(equals + 1));
   }
-  return {};
+  return value;
 }
 
 Result<GitPlace> open_place(const std::string& directory) {
