@@ -29,8 +29,8 @@ for program in ("abidw", "abidiff"):
 def dump(library, include, to):
     """The public types and functions of a library, as XML. They are compared in this form: given the headers, abidiff
     itself takes a change from one type of the C library to another for one of a private type."""
-    result = run("abidw", "--headers-dir", include, "--drop-private-types", "--no-comp-dir-path", "--no-corpus-path",
-                 "--out-file", to, library)
+    result = run("abidw", "--headers-dir", include, "--drop-private-types", "--exported-interfaces-only",
+                 "--no-comp-dir-path", "--no-corpus-path", "--out-file", to, library)
     if result.returncode != 0:
         sys.exit(f"abidw: {result.stdout}")
     return to
@@ -124,7 +124,7 @@ try:
     checks.check(not problems, "the header's ABI is the library's", problems)
 
     ADDITIONS = {
-        "an option at the end": (r"(uint32_t idle_timeout_ms;.*\n)(\} joey_session_options;)", r"\1  uint32_t new_at_end;\n\2"),
+        "an option at the end": (r"(\n)(\} joey_session_options;)", r"\1  uint32_t new_at_end;\n\2"),
         "a function in a vtable at the end": (r"(int64_t \(\*now\)\(void \*user_data\);\n  void \(\*destroy\)\(void \*user_data\);\n)",
                                               r"\1  void (*new_at_end)(void *user_data);\n"),
     }
