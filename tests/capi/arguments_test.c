@@ -244,7 +244,7 @@ static void tasks(int32_t loop) {
 
   wire_calls(&w.wire, "c1", "ask_followup_question", "{\"question\":\"Well?\",\"follow_up\":[{\"text\":\"yes\",\"mode\":null}]}");
   wire_completes(&w.wire, "Bytes are fine.");
-  OK(joey_task_start(w.session, "\xff\xfe not UTF-8 \x00 and a NUL", 26, &w.task));
+  OK(joey_task_start(w.session, "\xff\xfe not UTF-8 \x00 and a NUL", 24, &w.task));
   world_wait(&w, JOEY_EVENT_QUESTION_ASKED, &e);
 
   INVALID(joey_task_say(NULL, "x", 1));

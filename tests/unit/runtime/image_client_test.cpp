@@ -71,9 +71,9 @@ struct World {
     std::optional<Error> error;
   };
   void ask(Call& call, ImageRequest request = {"a fox", {}}) {
-    bool inside = true;
-    client->generate(std::move(request), call.cancel, [&call, &inside](Result<Image> result) {
-      CHECK_FALSE(inside);
+    const auto inside = std::make_shared<bool>(true);  // the call may end when this function has
+    client->generate(std::move(request), call.cancel, [&call, inside](Result<Image> result) {
+      CHECK_FALSE(*inside);
       ++call.ends;
       if (result) {
         call.image = *std::move(result);
@@ -81,7 +81,7 @@ struct World {
         call.error = std::move(result.error());
       }
     });
-    inside = false;
+    *inside = false;
     loop.run();
   }
 
