@@ -29,6 +29,27 @@ std::vector<std::string> split_list(const char* list) {
   return names;
 }
 
+bool is_tool_name(std::string_view name) {
+  constexpr std::size_t size_max = 64;
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
+  return !name.empty() && name.size() <= size_max && std::all_of(name.begin(), name.end(), allowed);
+}
+
+// "+name,-name": tools to offer besides, and not to offer.
+Status read_tool_changes(const char* list, SessionRequest& request) {
+  for (const std::string& item : split_list(list)) {
+    const std::string_view name = std::string_view(item).substr(1);
+    if ((item.front() != '+' && item.front() != '-') || !is_tool_name(name)) {
+      return failure(ErrorCode::invalid_argument,
+                     fmt::format("options: tools has \"{}\": write +NAME to offer a tool, -NAME not to", utf8_prefix(item, 80)));
+    }
+    (item.front() == '+' ? request.tools_added : request.tools_removed).emplace_back(name);
+  }
+  return {};
+}
+
 Result<SessionRequest> session_request(const joey_session_options* in) {
   joey_session_options options;
   if (!read_struct(in, options)) {
@@ -65,6 +86,7 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   out.images.api_key = text_or(options.image_api_key, "");
   out.commands.limits.time = std::chrono::milliseconds(options.command_timeout_ms);
   out.commands.unlimited = split_list(options.commands_unlimited);
+  if (Status read = read_tool_changes(options.tools, out); !read) return tl::unexpected(std::move(read.error()));
   out.project_options.agent_rules = (options.flags & JOEY_SESSION_NO_AGENT_RULES) == 0;
   out.project_options.subfolder_rules = (options.flags & JOEY_SESSION_SUBFOLDER_RULES) != 0;
   return out;
@@ -105,19 +127,15 @@ std::string project_json(const Project& project) {
   return out;
 }
 
-bool is_tool_name(std::string_view name) {
-  constexpr std::size_t size_max = 64;
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  };
-  return !name.empty() && name.size() <= size_max && std::all_of(name.begin(), name.end(), allowed);
-}
-
 std::string outcome_json(const ToolOutcome& outcome) {
   std::string out;
   JsonWriter json(out);
   json.begin_object().field("ok", outcome.ok).field("text", outcome.text);
-  if (!outcome.path.empty()) json.field("path", outcome.path);
+  if (!outcome.paths.empty()) {
+    json.key("paths").begin_array();
+    for (const std::string& path : outcome.paths) json.value(path);
+    json.end_array();
+  }
   if (!outcome.images.empty()) {
     json.key("images").begin_array();
     for (const Image& image : outcome.images) {
@@ -196,6 +214,7 @@ joey_status joey_session_tools(const joey_session* session, const char* mode, si
     for (const ToolSpec& tool : tools) {
       json.begin_object().field("name", tool.name).field("description", tool.description);
       json.field("group", policy_group(tool.name, tool.group)).field("read_only", tool.read_only);
+      json.field("offered", tool.offered);
       json.key("parameters").raw(minified_json_object(tool.parameters)).end_object();
     }
     json.end_array();

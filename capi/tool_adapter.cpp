@@ -89,7 +89,7 @@ void joey_tool_call_finish(joey_tool_call* call, int32_t ok, const char* text, s
   quietly([&] {
     if (call == nullptr || call->finished.exchange(true)) return;
     const auto self = std::move(call->self);
-    ToolOutcome outcome{ok != 0, to_utf8(view_or_empty(text, text_size)), {}, ""};
+    ToolOutcome outcome{ok != 0, to_utf8(view_or_empty(text, text_size)), {}, {}};
     if (outcome.text.size() > self->context->result_bytes_max) {
       outcome.text = elide_middle(outcome.text, self->context->result_bytes_max);
     }

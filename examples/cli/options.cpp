@@ -71,6 +71,7 @@ class Parser {
         ->envname("JOEY_MODEL")
         ->group(model_group);
     add_base_url(sub);
+    add_tool_changes(sub);
     sub.add_option("--max-turns", options_.turns_max, "End after that many model turns")->type_name("N")->group(limits_group);
     sub.add_option("--max-cost", options_.cost_usd_max, "Send no request that could bring the cost above this, in US dollars")
         ->type_name("USD")
@@ -99,6 +100,7 @@ class Parser {
     sub.add_option("--provider", options_.provider, "Must be the task's own")->type_name("NAME")->group(model_group);
     sub.add_option("--model", options_.model, "Must be the task's own")->type_name("NAME")->group(model_group);
     add_base_url(sub);
+    add_tool_changes(sub);
     add_storage(sub);
     add_checkpoints(sub);
     add_output(sub);
@@ -183,7 +185,9 @@ class Parser {
   void define_tools(CLI::App& app) {
     CLI::App& sub = command(app, Command::tools, "tools", "The tools, and their JSON Schemas");
     add_workspace(sub);
-    sub.add_option("--mode", options_.mode, "Only those of this mode")->type_name("MODE");
+    sub.add_option("--mode", options_.mode, "Only those that models get in this mode")->type_name("MODE");
+    sub.add_option("--model", options_.model, "As this model gets them")->type_name("NAME");
+    add_tool_changes(sub);
     sub.add_flag("--json", options_.json, "As JSON, with the schemas of their arguments");
   }
 
@@ -206,6 +210,12 @@ class Parser {
                    "or all; protected for changes of files that steer agents, as AGENTS.md")
         ->type_name("LIST")
         ->group(options_group);
+  }
+  void add_tool_changes(CLI::App& sub) {
+    sub.add_option("--tools", options_.tool_changes,
+                   "Tools to tell the model of, or not, where that differs from what suits it: +edit,-apply_diff")
+        ->type_name("LIST")
+        ->group(model_group);
   }
   void add_base_url(CLI::App& sub) {
     sub.add_option("--base-url", options_.base_url, "Where the provider's API is, as http://127.0.0.1:8080/v1")

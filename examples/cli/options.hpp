@@ -43,6 +43,7 @@ struct Options {
   std::string model;
   std::string base_url;
   std::string mode;
+  std::string tool_changes;  // "+edit,-apply_diff"
   std::optional<std::string> auto_approve;
   OutputFormat output{OutputFormat::text};
   std::uint32_t turns_max{0};

@@ -192,7 +192,8 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .turns_max = options.turns_max,
                                .cost_usd_max = options.cost_usd_max,
                                .home = home_directory(),
-                               .checkpoints = checkpoints_directory(options)};
+                               .checkpoints = checkpoints_directory(options),
+                               .tools = options.tool_changes};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), chosen_provider(options))));
   if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
   return made;
@@ -208,7 +209,8 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
                                .model = task.model,
                                .base_url = options.base_url.empty() ? task.base_url : options.base_url,
                                .home = home_directory(),
-                               .checkpoints = checkpoints_directory(options)};
+                               .checkpoints = checkpoints_directory(options),
+                               .tools = options.tool_changes};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), task.provider)));
   if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
   return made;
@@ -217,8 +219,10 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
 joey::Session tool_session(joey::Engine& engine, const Options& options) {
   joey::Session session(engine, with_images({.workspace = options.workspace,
                                              .mode = options.mode,
+                                             .model = options.model,
                                              .allow = options.auto_approve.value_or("all,protected"),
-                                             .home = home_directory()}));
+                                             .home = home_directory(),
+                                             .tools = options.tool_changes}));
   if (options.auto_approve) check_auto_approve(session, *options.auto_approve);
   return session;
 }

@@ -239,11 +239,14 @@ typedef struct joey_session_options {
   const char *image_provider; /**< "openrouter" or "openai". NULL: "openrouter". */
   const char *image_base_url; /**< NULL: the provider's. */
   const char *image_api_key;  /**< Kept in memory only. NULL: none is sent. */
+  const char *tools; /**< Which tools the model is told of, where that is not to be what suits it: "+edit,-apply_diff".
+                          Models that were trained on another way to edit get that instead of apply_diff. A tool left
+                          out can still be called by a model that knows it: `deny` forbids. NULL: no change. */
 } joey_session_options;
 
 #define JOEY_SESSION_OPTIONS_INIT                                                                                     \
   { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
-    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL }
+    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */
@@ -272,8 +275,8 @@ JOEY_API void joey_session_destroy(joey_session *session);
 JOEY_API joey_status joey_session_add_tool(joey_session *session, const joey_tool_vtable *vtable, void *user_data);
 
 /**
- * The tools of a mode: a JSON array of {"name", "description", "group", "read_only", "parameters"}, parameters being a
- * JSON Schema. `mode` NULL with size 0: every tool of the session. Since: 1.0.
+ * The tools a mode offers: a JSON array of {"name", "description", "group", "read_only", "offered", "parameters"},
+ * parameters being a JSON Schema. `mode` NULL with size 0: every tool of the session, `offered` or not. Since: 1.0.
  */
 JOEY_API joey_status joey_session_tools(const joey_session *session, const char *mode, size_t mode_size,
                                         joey_text **out_json);

@@ -510,6 +510,7 @@ struct SessionOptions {
   std::string image_provider{};
   std::string image_base_url{};
   std::string image_api_key{};  // kept in memory only
+  std::string tools{};  // changes to those the model is told of, as "+edit,-apply_diff"
 };
 
 class Session {
@@ -544,6 +545,7 @@ class Session {
     raw.image_provider = detail::option(options.image_provider);
     raw.image_base_url = detail::option(options.image_base_url);
     raw.image_api_key = detail::option(options.image_api_key);
+    raw.tools = detail::option(options.tools);
     joey_session* session = nullptr;
     check(joey_session_create(engine.get(), &raw, &session));
     handle_.reset(session);

@@ -74,7 +74,7 @@ Timestamp now_ms() {
 
 class GitCheckpoints final : public Checkpoints {
  public:
-  GitCheckpoints(Root root, std::string directory, CheckpointOptions options)
+  GitCheckpoints(std::string root, std::string directory, CheckpointOptions options)
       : root_(std::move(root)), directory_(std::move(directory)), options_(options) {
     options_.file_size_max = std::min(options_.file_size_max, file_size_bound);
     options_.per_task_max = std::max<std::size_t>(options_.per_task_max, 1);
@@ -83,10 +83,12 @@ class GitCheckpoints final : public Checkpoints {
 
   Result<TakenCheckpoint> take(const CheckpointRequest& request, const CancelToken& cancel) override {
     if (Status status = check_task(request.task); !status) return tl::unexpected(std::move(status.error()));
+    const Result<Root> root = open_root();
+    if (!root) return tl::unexpected(root.error());
     Result<std::unique_ptr<Repository>> repository = open(true, cancel);
     if (!repository) return tl::unexpected(std::move(repository.error()));
     Id tree;
-    Result<TakenCheckpoint> taken = take(**repository, request, std::nullopt, tree, cancel);
+    Result<TakenCheckpoint> taken = take(*root, **repository, request, std::nullopt, tree, cancel);
     if (!taken) return taken;
     // The checkpoint is there; that old ones could not be cleared away is no reason to say otherwise.
     if (!taken->unchanged) static_cast<void>((*repository)->tidy(request.task, kept({taken->checkpoint.id})));
@@ -113,7 +115,9 @@ class GitCheckpoints final : public Checkpoints {
     if (!before) return tl::unexpected(before.error());
     Id after;
     if (to.empty()) {
-      Result<Scan> present = look(**repository, before->tree, cancel);
+      const Result<Root> root = open_root();
+      if (!root) return tl::unexpected(root.error());
+      Result<Scan> present = look(*root, **repository, before->tree, cancel);
       if (!present) return tl::unexpected(std::move(present.error()));
       if (Status status = commit(**repository, *present); !status) return tl::unexpected(std::move(status.error()));
       after = present->tree;
@@ -132,12 +136,14 @@ class GitCheckpoints final : public Checkpoints {
     if (!repository) return tl::unexpected(std::move(repository.error()));
     const Result<Snapshot> wanted = (*repository)->find(id);
     if (!wanted) return tl::unexpected(wanted.error());
+    const Result<Root> root = open_root();
+    if (!root) return tl::unexpected(root.error());
     Id present;
-    const Result<TakenCheckpoint> taken = take(**repository, before, wanted->tree, present, cancel);
+    const Result<TakenCheckpoint> taken = take(*root, **repository, before, wanted->tree, present, cancel);
     if (!taken) return tl::unexpected(taken.error());
     RestoredCheckpoint result;
     result.before = taken->checkpoint.id;
-    Status restored = restore_tree(root_, (*repository)->objects(), present, wanted->tree, result, cancel);
+    Status restored = restore_tree(*root, (*repository)->objects(), present, wanted->tree, result, cancel);
     if (!restored) return tl::unexpected(std::move(restored.error()));
     static_cast<void>((*repository)->tidy(before.task, kept({id, result.before})));
     return result;
@@ -151,13 +157,23 @@ class GitCheckpoints final : public Checkpoints {
   }
 
  private:
+  // Anew for each call: thousands of sessions would each hold a descriptor.
+  Result<Root> open_root() const {
+    Result<Root> root = Root::open(root_);
+    if (root && root->path() != root_) {
+      return failure(ErrorCode::conflict, fmt::format("workspace root {}: leads to {} now: open a new session for that",
+                                                      quoted_path(root_), quoted_path(root->path())));
+    }
+    return root;
+  }
+
   std::uint64_t cache_key() const { return current_boot() ^ options_.file_size_max; }
 
   Result<std::unique_ptr<Repository>> open(bool create, const CancelToken& cancel) {
     std::call_once(library_once_, [this] { library_ = std::make_unique<Library>(); });
     const RepositoryLimits limits{options_.per_task_max, options_.repository_bytes_max,
                                   {options_.added_bytes_max, options_.disk_free_min}};
-    return Repository::open(directory_, root_.path(), create, limits, cache_key(), options_.lock_wait_max, cancel);
+    return Repository::open(directory_, root_, create, limits, cache_key(), options_.lock_wait_max, cancel);
   }
 
   Result<std::unique_ptr<Repository>> open_existing(const std::string& id, const CancelToken& cancel) {
@@ -169,7 +185,7 @@ class GitCheckpoints final : public Checkpoints {
   }
 
   // Looks at the workspace. What it finds is in the repository after commit(), with no checkpoint naming it.
-  Result<Scan> look(Repository& repository, const std::optional<Id>& also, const CancelToken& cancel) {
+  Result<Scan> look(const Root& root, Repository& repository, const std::optional<Id>& also, const CancelToken& cancel) {
     ScanOptions options;
     options.file_size_max = options_.file_size_max;
     options.entries_max = options_.entries_max;
@@ -179,7 +195,7 @@ class GitCheckpoints final : public Checkpoints {
     options.cache_key = cache_key();
     options.repository = repository.status();
     const StatCache cache = StatCache::load(repository.cache_path(), options.cache_key);
-    return scan(root_, repository.objects(), cache, options, cancel);
+    return scan(root, repository.objects(), cache, options, cancel);
   }
 
   // The cache comes last: it must name nothing that is not there.
@@ -189,9 +205,9 @@ class GitCheckpoints final : public Checkpoints {
     return {};
   }
 
-  Result<TakenCheckpoint> take(Repository& repository, const CheckpointRequest& request, const std::optional<Id>& also,
-                               Id& tree, const CancelToken& cancel) {
-    Result<Scan> present = look(repository, also, cancel);
+  Result<TakenCheckpoint> take(const Root& root, Repository& repository, const CheckpointRequest& request,
+                               const std::optional<Id>& also, Id& tree, const CancelToken& cancel) {
+    Result<Scan> present = look(root, repository, also, cancel);
     if (!present) return tl::unexpected(std::move(present.error()));
     tree = present->tree;
     TakenCheckpoint taken;
@@ -237,7 +253,7 @@ class GitCheckpoints final : public Checkpoints {
     return parsed;
   }
 
-  Root root_;
+  std::string root_;       // canonical
   std::string directory_;  // of the repository
   CheckpointOptions options_;
   std::once_flag library_once_;
@@ -263,7 +279,7 @@ Result<std::unique_ptr<Checkpoints>> open_git_checkpoints(const std::string& dir
                                quoted_path(place->path()), quoted_path(opened->path())));
   }
   std::string own = place->path() + "/" + digest(opened->path()).substr(0, 32);
-  return std::unique_ptr<Checkpoints>(new GitCheckpoints(std::move(*opened), std::move(own), options));
+  return std::unique_ptr<Checkpoints>(new GitCheckpoints(opened->path(), std::move(own), options));
 }
 
 }  // namespace joey

@@ -41,14 +41,19 @@ std::array<unsigned char, checksum_size> sha1(std::string_view bytes) {
   return checksum;
 }
 
-// A file mapped whole, for reading. Empty when it is not there.
-std::string_view map(const std::string& path) {
+// Maps a file whole, for reading: empty when it is not there, or is. Returns 0 or an errno.
+int map(const std::string& path, std::string_view& bytes) {
+  bytes = {};
   const Handle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   struct stat status = {};
-  if (!file || ::fstat(file.get(), &status) != 0 || status.st_size == 0) return {};
+  if (!file) return errno == ENOENT ? 0 : errno;
+  if (::fstat(file.get(), &status) != 0) return errno;
+  if (status.st_size == 0) return 0;
   const auto size = static_cast<std::size_t>(status.st_size);
   void* at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-  return at == MAP_FAILED ? std::string_view() : std::string_view(static_cast<const char*>(at), size);
+  if (at == MAP_FAILED) return errno;
+  bytes = std::string_view(static_cast<const char*>(at), size);
+  return 0;
 }
 
 void unmap(std::string_view bytes) {
@@ -179,7 +184,8 @@ Result<std::string> PackWriter::finish(bool synced) {
   if (::pwrite(file_.get(), header.data(), header.size(), 0) != static_cast<ssize_t>(header.size())) return failed(errno);
 
   // Hashed from the file: it begins with what was just written.
-  const std::string_view mapped = map(temporary_);
+  std::string_view mapped;
+  if (const int error = map(temporary_, mapped); error != 0) return failed(error);
   if (mapped.size() != size_) {
     unmap(mapped);
     return failure(ErrorCode::io, fmt::format("{}: a new pack has another size than was written", quoted_path(directory_)));
@@ -239,12 +245,15 @@ Result<PackReader> PackReader::open(const std::string& index_path) {
   const auto damaged = [&] {
     return failure(ErrorCode::corrupt, fmt::format("{}: is not the index of a pack", quoted_path(index_path)));
   };
-  const std::string_view index = map(index_path);
+  std::string_view index;
+  if (const int error = map(index_path, index); error != 0) return tl::unexpected(system_error(error, index_path));
   struct Unmap {
     std::string_view bytes;
     ~Unmap() { unmap(bytes); }
   } const guard{index};
-  const std::string_view pack = map(reader.name_ + ".pack");
+  const std::string pack_path = reader.name_ + ".pack";
+  std::string_view pack;
+  if (const int error = map(pack_path, pack); error != 0) return tl::unexpected(system_error(error, pack_path));
   reader.pack_ = pack.data();
   reader.pack_size_ = pack.size();
   if (index.size() < index_magic.size() + fanout_size + 2 * checksum_size || !index.starts_with(index_magic) ||

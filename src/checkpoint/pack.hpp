@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.hpp"
@@ -36,6 +37,8 @@ struct IdHash {
     return hash;
   }
 };
+
+using IdSet = std::unordered_set<Id, IdHash>;
 
 enum class ObjectType : std::uint8_t { commit = 1, tree = 2, blob = 3 };  // git's numbers
 
@@ -84,7 +87,7 @@ constexpr std::uint64_t pack_size_max = 1ULL << 30;  // bytes at which a writer 
 // A pack to move objects out of.
 class PackReader {
  public:
-  // `corrupt` when its index or its last bytes are not what they should be.
+  // `corrupt` when it is not there, or its index or its last bytes are not what they should be.
   [[nodiscard]] static Result<PackReader> open(const std::string& index_path);
   ~PackReader();
   PackReader(PackReader&& other) noexcept;

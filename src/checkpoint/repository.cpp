@@ -13,7 +13,6 @@
 #include <filesystem>
 #include <system_error>
 #include <thread>
-#include <unordered_set>
 #include <utility>
 
 #include "base/json.hpp"
@@ -34,17 +33,21 @@ constexpr std::string_view config_text =
     // References are read as files.
     "[gc]\n\tauto = 0\n\tpackRefs = false\n";
 
-using IdSet = std::unordered_set<Id, IdHash>;
-
 int make_directory(const std::string& path) { return ::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST ? 0 : errno; }
 
-std::vector<std::string> names_in(const std::string& path) {
+// None where there is no such directory. One that cannot be listed is an error: taken for an empty one, what it names
+// would be dropped.
+Result<std::vector<std::string>> names_in(const std::string& path) {
   const Handle directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!directory && errno == ENOENT) return std::vector<std::string>();
+  if (!directory) return tl::unexpected(system_error(errno, path));
   std::vector<ListedName> listed;
-  std::vector<std::string> names;
-  if (directory && list_names(directory.get(), 10'000'000, listed) == 0) {
-    for (ListedName& each : listed) names.push_back(std::move(each.name));
+  if (const int error = list_names(directory.get(), 10'000'000, listed); error != 0) {
+    return tl::unexpected(system_error(error, path));
   }
+  std::vector<std::string> names;
+  names.reserve(listed.size());
+  for (ListedName& each : listed) names.push_back(std::move(each.name));
   return names;
 }
 
@@ -109,11 +112,12 @@ struct PackFile {
 };
 
 // Smallest first. Removes what a killed writer left.
-std::vector<PackFile> packs_in(const std::string& directory) {
+Result<std::vector<PackFile>> packs_in(const std::string& directory) {
   std::vector<PackFile> packs;
-  std::vector<std::string> names = names_in(directory);
-  std::sort(names.begin(), names.end());
-  for (const std::string& name : names) {
+  Result<std::vector<std::string>> names = names_in(directory);
+  if (!names) return tl::unexpected(std::move(names.error()));
+  std::sort(names->begin(), names->end());
+  for (const std::string& name : *names) {
     const std::string path = directory + "/" + name;
     struct stat status = {};
     const bool is_index = name.ends_with(".idx") && name.starts_with("pack-");
@@ -125,7 +129,7 @@ std::vector<PackFile> packs_in(const std::string& directory) {
       }
     } else if (name.ends_with(".pack")) {
       const std::string index = name.substr(0, name.size() - 5) + ".idx";
-      if (std::binary_search(names.begin(), names.end(), index)) continue;
+      if (std::binary_search(names->begin(), names->end(), index)) continue;
     } else if (!name.starts_with("tmp_")) {
       continue;
     }
@@ -141,18 +145,31 @@ void remove_pack(const std::string& name) {
   ::unlink((name + ".pack").c_str());
 }
 
-// Adds the tree and all in it. What is lost is passed over: the rest of it is still worth keeping.
-void mark_tree(const Objects& objects, const Id& tree, std::size_t depth, IdSet& marked) {
-  if (!marked.insert(tree).second || depth > 1'100) return;
-  const Result<std::vector<TreeEntry>> entries = objects.tree(tree);
-  if (!entries) return;
-  for (const TreeEntry& entry : *entries) {
-    if (is_directory(entry.mode)) {
-      mark_tree(objects, entry.id, depth + 1, marked);
-    } else if (!is_not_kept(entry.mode)) {
-      marked.insert(entry.id);
+// An object that could not be read is lost, and not only out of reach for the moment.
+bool is_lost(const Objects& objects, const IdSet& stored, const Id& id) {
+  return !stored.contains(id) && !objects.has(id);
+}
+
+// Adds the tree and all in it. What is lost is passed over: the rest of it is still worth keeping. What is there but
+// cannot be read is an error, because what it names is not known.
+Status mark_tree(const Objects& objects, const Id& root, const IdSet& stored, IdSet& marked) {
+  std::vector<Id> trees{root};
+  while (!trees.empty()) {
+    const Id tree = trees.back();
+    trees.pop_back();
+    if (!marked.insert(tree).second) continue;
+    const Result<std::vector<TreeEntry>> entries = objects.tree(tree);
+    if (!entries && is_lost(objects, stored, tree)) continue;
+    if (!entries) return tl::unexpected(entries.error());
+    for (const TreeEntry& entry : *entries) {
+      if (is_directory(entry.mode)) {
+        trees.push_back(entry.id);
+      } else if (!is_not_kept(entry.mode)) {
+        marked.insert(entry.id);
+      }
     }
   }
+  return {};
 }
 
 }  // namespace
@@ -261,10 +278,13 @@ Status Repository::check_after_boot() const {
   const std::string boot = fmt::format("{:016x}", current_boot());
   std::string before;
   if (read_file(path, 100, before) == 0 && before == boot) return {};
-  for (const PackFile& pack : packs_in(directory_ + "/objects/pack")) {
+  const Result<std::vector<PackFile>> packs = packs_in(directory_ + "/objects/pack");
+  if (!packs) return tl::unexpected(packs.error());
+  for (const PackFile& pack : *packs) {
     if (pack.size > checked_pack_max) continue;
     const Result<PackReader> reader = PackReader::open(pack.name + ".idx");
-    if (!reader || !reader->intact()) remove_pack(pack.name);
+    const bool lost = reader ? !reader->intact() : reader.error().code == ErrorCode::corrupt;
+    if (lost) remove_pack(pack.name);
   }
   return replace(path, boot);
 }
@@ -284,8 +304,10 @@ std::string Repository::ref(const std::string& task, std::uint64_t number) const
 }
 
 Result<std::vector<std::uint64_t>> Repository::numbers(const std::string& task) const {
+  const Result<std::vector<std::string>> names = names_in(refs() + "/" + task);
+  if (!names) return tl::unexpected(names.error());
   std::vector<std::uint64_t> numbers;
-  for (const std::string& name : names_in(refs() + "/" + task)) {
+  for (const std::string& name : *names) {
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
     if (error == std::errc() && end == name.data() + name.size()) numbers.push_back(number);
@@ -294,11 +316,13 @@ Result<std::vector<std::uint64_t>> Repository::numbers(const std::string& task) 
   return numbers;
 }
 
-std::optional<Id> Repository::read_ref(const std::string& task, std::uint64_t number) const {
+Result<Id> Repository::read_ref(const std::string& task, std::uint64_t number) const {
+  const std::string path = ref(task, number);
   std::string text;
   Id id;
-  if (read_file(ref(task, number), 100, text) != 0 || !Id::parse(trim(text), id)) return std::nullopt;
-  return id;
+  if (const int error = read_file(path, 100, text); error != 0) return tl::unexpected(system_error(error, path));
+  if (Id::parse(trim(text), id)) return id;
+  return failure(ErrorCode::corrupt, fmt::format("{}: names no checkpoint", quoted_path(path)));
 }
 
 Result<Snapshot> Repository::read(const Id& id) const {
@@ -317,7 +341,7 @@ Result<std::vector<Snapshot>> Repository::list(const std::string& task) const {
   if (!all_numbers) return tl::unexpected(all_numbers.error());
   std::vector<Snapshot> snapshots;
   for (const std::uint64_t number : *all_numbers) {
-    const std::optional<Id> id = read_ref(task, number);
+    const Result<Id> id = read_ref(task, number);
     if (!id) continue;
     if (Result<Snapshot> snapshot = read(*id)) snapshots.push_back(std::move(*snapshot));
   }
@@ -328,7 +352,7 @@ Result<std::optional<Snapshot>> Repository::newest(const std::string& task) cons
   const Result<std::vector<std::uint64_t>> all_numbers = numbers(task);
   if (!all_numbers) return tl::unexpected(all_numbers.error());
   for (auto number = all_numbers->rbegin(); number != all_numbers->rend(); ++number) {
-    const std::optional<Id> id = read_ref(task, *number);
+    const Result<Id> id = read_ref(task, *number);
     if (!id) continue;
     if (Result<Snapshot> snapshot = read(*id)) return std::optional(std::move(*snapshot));
   }
@@ -346,7 +370,7 @@ Result<Snapshot> Repository::find(const std::string& id) const {
   if (!snapshot) return snapshot;
   if (!check_task(snapshot->checkpoint.task)) return none();
   // Dropped, its commit may still be around, but perhaps not all that it names.
-  const std::optional<Id> listed = read_ref(snapshot->checkpoint.task, snapshot->number);
+  const Result<Id> listed = read_ref(snapshot->checkpoint.task, snapshot->number);
   if (!listed || *listed != parsed) return none();
   return snapshot;
 }
@@ -368,13 +392,19 @@ Status Repository::add(Snapshot& snapshot) {
 
 Status Repository::drop(const std::string& task) {
   const std::string directory = refs() + "/" + task;
-  for (const std::string& name : names_in(directory)) ::unlink((directory + "/" + name).c_str());
+  const Result<std::vector<std::string>> of_task = names_in(directory);
+  if (!of_task) return tl::unexpected(of_task.error());
+  for (const std::string& name : *of_task) ::unlink((directory + "/" + name).c_str());
   if (::rmdir(directory.c_str()) != 0 && errno != ENOENT) return tl::unexpected(system_error(errno, directory));
-  if (!names_in(refs()).empty()) return compact(true);
+  const Result<std::vector<std::string>> others = names_in(refs());
+  if (!others) return tl::unexpected(others.error());
+  if (!others->empty()) return compact(Unneeded::dropped_where_most);
+  const Result<std::vector<std::string>> names = names_in(directory_);
+  if (!names) return tl::unexpected(names.error());
   objects_.reset();
   std::error_code error;
   // The lock goes last: until then the others wait.
-  for (const std::string& name : names_in(directory_)) {
+  for (const std::string& name : *names) {
     if (name != "lock") std::filesystem::remove_all(directory_ + "/" + name, error);
   }
   ::unlink((directory_ + "/lock").c_str());
@@ -385,8 +415,10 @@ Status Repository::drop(const std::string& task) {
 // --- Keeping it small ---
 
 Result<std::vector<Snapshot>> Repository::all() const {
+  const Result<std::vector<std::string>> tasks = names_in(refs());
+  if (!tasks) return tl::unexpected(tasks.error());
   std::vector<Snapshot> snapshots;
-  for (const std::string& task : names_in(refs())) {
+  for (const std::string& task : *tasks) {
     Result<std::vector<Snapshot>> some = list(task);
     if (!some) return some;
     std::move(some->begin(), some->end(), std::back_inserter(snapshots));
@@ -395,107 +427,165 @@ Result<std::vector<Snapshot>> Repository::all() const {
 }
 
 Status Repository::tidy(const std::string& task, const std::vector<Id>& kept) {
-  const auto is_kept = [&](const std::optional<Id>& id) {
-    return id && std::find(kept.begin(), kept.end(), *id) != kept.end();
-  };
-  bool dropped = false;
+  const Result<bool> dropped = drop_excess(task, kept);
+  if (!dropped) return tl::unexpected(dropped.error());
+  if (Status status = compact(*dropped ? Unneeded::dropped_where_most : Unneeded::kept); !status) return status;
 
-  // A quarter at once, because to free the space costs more than to drop one. The first, from before the task changed
-  // anything, is worth most to whoever wants back.
+  const auto is_too_large = [this]() -> Result<bool> {
+    const Result<std::vector<PackFile>> packs = packs_in(directory_ + "/objects/pack");
+    if (!packs) return tl::unexpected(packs.error());
+    std::uint64_t bytes = 0;
+    for (const PackFile& pack : *packs) bytes += pack.size;
+    return bytes > limits_.bytes_max;
+  };
+  // First what nobody needs, then the oldest checkpoints.
+  Result<bool> too_large = is_too_large();
+  while (too_large && *too_large) {
+    if (Status status = compact(Unneeded::dropped); !status) return status;
+    too_large = is_too_large();
+    if (!too_large || !*too_large) break;
+    const Result<bool> some = drop_oldest(kept);
+    if (!some) return tl::unexpected(some.error());
+    if (!*some) return {};
+  }
+  return too_large ? Status() : tl::unexpected(std::move(too_large.error()));
+}
+
+// A quarter at once, because to free the space costs more than to drop one. The first, from before the task changed
+// anything, is worth most to whoever wants back.
+Result<bool> Repository::drop_excess(const std::string& task, const std::vector<Id>& kept) {
   const Result<std::vector<std::uint64_t>> of_task = numbers(task);
   if (!of_task) return tl::unexpected(of_task.error());
-  if (of_task->size() > limits_.per_task_max) {
-    const std::size_t excess = of_task->size() - limits_.per_task_max + limits_.per_task_max / 4;
-    const std::size_t first = limits_.per_task_max > 1 ? 1 : 0;
-    std::size_t gone = 0;
-    for (std::size_t i = first; i + 1 < of_task->size() && gone < excess; ++i) {
-      if (is_kept(read_ref(task, (*of_task)[i]))) continue;
-      ::unlink(ref(task, (*of_task)[i]).c_str());
-      ++gone;
-    }
-    dropped = true;
+  if (of_task->size() <= limits_.per_task_max) return false;
+  const std::size_t excess = of_task->size() - limits_.per_task_max + limits_.per_task_max / 4;
+  const std::size_t first = limits_.per_task_max > 1 ? 1 : 0;
+  std::size_t gone = 0;
+  for (std::size_t i = first; i + 1 < of_task->size() && gone < excess; ++i) {
+    const Result<Id> id = read_ref(task, (*of_task)[i]);
+    if (id && std::find(kept.begin(), kept.end(), *id) != kept.end()) continue;
+    ::unlink(ref(task, (*of_task)[i]).c_str());
+    ++gone;
   }
+  return true;
+}
 
-  const auto size = [&] {
-    std::uint64_t bytes = 0;
-    for (const PackFile& pack : packs_in(directory_ + "/objects/pack")) bytes += pack.size;
-    return bytes;
-  };
-  if (Status status = compact(dropped); !status) return status;
-  while (size() > limits_.bytes_max) {
-    Result<std::vector<Snapshot>> snapshots = all();
-    if (!snapshots) return tl::unexpected(std::move(snapshots.error()));
-    std::erase_if(*snapshots, [&](const Snapshot& snapshot) {
-      Id id;
-      return !Id::parse(snapshot.checkpoint.id, id) || is_kept(id);
-    });
-    if (snapshots->empty()) return {};
-    std::sort(snapshots->begin(), snapshots->end(), [](const Snapshot& a, const Snapshot& b) {
-      return a.checkpoint.created_at < b.checkpoint.created_at;
-    });
-    snapshots->resize((snapshots->size() + 3) / 4);
-    for (const Snapshot& snapshot : *snapshots) {
-      ::unlink(ref(snapshot.checkpoint.task, snapshot.number).c_str());
-      ::rmdir((refs() + "/" + snapshot.checkpoint.task).c_str());  // fails while others are in it
-    }
-    if (Status status = compact(true); !status) return status;
+// A quarter of all tasks' checkpoints. False when there are none to drop.
+Result<bool> Repository::drop_oldest(const std::vector<Id>& kept) {
+  Result<std::vector<Snapshot>> snapshots = all();
+  if (!snapshots) return tl::unexpected(std::move(snapshots.error()));
+  std::erase_if(*snapshots, [&kept](const Snapshot& snapshot) {
+    Id id;
+    return !Id::parse(snapshot.checkpoint.id, id) || std::find(kept.begin(), kept.end(), id) != kept.end();
+  });
+  if (snapshots->empty()) return false;
+  std::sort(snapshots->begin(), snapshots->end(), [](const Snapshot& a, const Snapshot& b) {
+    return a.checkpoint.created_at < b.checkpoint.created_at;
+  });
+  snapshots->resize((snapshots->size() + 3) / 4);
+  for (const Snapshot& snapshot : *snapshots) {
+    ::unlink(ref(snapshot.checkpoint.task, snapshot.number).c_str());
+    ::rmdir((refs() + "/" + snapshot.checkpoint.task).c_str());  // fails while others are in it
   }
-  return {};
+  return true;
+}
+
+// All that the checkpoints and the cache name. `stored`: what is in packs. An error when it cannot be told: then nothing
+// may be dropped.
+Result<IdSet> Repository::needed(const IdSet& stored) const {
+  IdSet needed;
+  // What the cache names is found again by the next look without being written, so it must stay. Its trees are
+  // complete, so they need not be read. Another engine's cache, with other options, is not read here: so it goes.
+  const std::vector<Id> cached = StatCache::load(cache_path(), cache_key_).ids();
+  if (cached.empty() && ::unlink(cache_path().c_str()) != 0 && errno != ENOENT) {
+    return tl::unexpected(system_error(errno, cache_path()));
+  }
+  needed.insert(cached.begin(), cached.end());
+
+  const Result<std::vector<std::string>> tasks = names_in(refs());
+  if (!tasks) return tl::unexpected(tasks.error());
+  for (const std::string& task : *tasks) {
+    const Result<std::vector<std::uint64_t>> of_task = numbers(task);
+    if (!of_task) return tl::unexpected(of_task.error());
+    for (const std::uint64_t number : *of_task) {
+      const Result<Id> id = read_ref(task, number);
+      if (!id && id.error().code == ErrorCode::corrupt) continue;  // lost with the power
+      if (!id) return tl::unexpected(id.error());
+      const Result<Snapshot> snapshot = read(*id);
+      if (!snapshot && is_lost(*objects_, stored, *id)) continue;
+      if (!snapshot) return tl::unexpected(snapshot.error());
+      needed.insert(*id);
+      if (Status status = mark_tree(*objects_, snapshot->tree, stored, needed); !status) {
+        return tl::unexpected(std::move(status.error()));
+      }
+    }
+  }
+  return needed;
 }
 
 // Joins packs into one when there are many, so that each is at least twice as large as all smaller ones together and
 // there are never more than the logarithm of the size; and, when asked, leaves out what no checkpoint needs.
-Status Repository::compact(bool drop_unreachable) {
+Status Repository::compact(Unneeded unneeded) {
   const std::string directory = directory_ + "/objects/pack";
-  std::vector<PackFile> packs = packs_in(directory);
-  IdSet needed;
-  if (drop_unreachable) {
-    // What the cache names is found again by the next look without being written, so it must stay. Its trees are
-    // complete, so they need not be read.
-    for (const Id& id : StatCache::load(cache_path(), cache_key_).ids()) needed.insert(id);
-    Result<std::vector<Snapshot>> snapshots = all();
-    if (!snapshots) return tl::unexpected(std::move(snapshots.error()));
-    for (const Snapshot& snapshot : *snapshots) {
-      Id id;
-      if (Id::parse(snapshot.checkpoint.id, id)) needed.insert(id);
-      mark_tree(*objects_, snapshot.tree, 0, needed);
-    }
-  }
+  const Result<std::vector<PackFile>> packs = packs_in(directory);
+  if (!packs) return tl::unexpected(packs.error());
+  const bool dropping = unneeded != Unneeded::kept;
 
   std::size_t joined = 0;  // of the smallest
-  if (packs.size() > packs_max) {
+  if (packs->size() > packs_max) {
     std::uint64_t sum = 0;
-    for (std::size_t i = 0; i < packs.size() && packs[i].size <= joined_pack_max; ++i) {
-      if (packs[i].size < 2 * sum || i < packs_max / 2) joined = i + 1;
-      sum += packs[i].size;
+    for (std::size_t i = 0; i < packs->size() && (*packs)[i].size <= joined_pack_max; ++i) {
+      if ((*packs)[i].size < 2 * sum || i < packs_max / 2) joined = i + 1;
+      sum += (*packs)[i].size;
     }
   }
-
-  std::vector<PackReader> sources;
-  std::vector<std::string> gone;
-  for (std::size_t i = 0; i < packs.size(); ++i) {
-    if (i >= joined && !drop_unreachable) break;
-    Result<PackReader> reader = PackReader::open(packs[i].name + ".idx");
-    if (!reader) continue;  // not one of ours
-    std::uint64_t live = 0;
-    for (std::size_t object = 0; object < reader->count(); ++object) {
-      if (!drop_unreachable || needed.contains(reader->id(object))) live += reader->packed(object).size();
+  std::vector<PackReader> readers;
+  std::size_t joinable = 0;  // of the first readers
+  for (std::size_t i = 0; i < (dropping ? packs->size() : joined); ++i) {
+    Result<PackReader> reader = PackReader::open((*packs)[i].name + ".idx");
+    if (!reader && reader.error().code == ErrorCode::corrupt) continue;  // damaged, or not one of ours
+    if (!reader) return tl::unexpected(std::move(reader.error()));
+    readers.push_back(std::move(*reader));
+    if (i < joined) ++joinable;
+  }
+  IdSet live;
+  if (dropping) {
+    IdSet stored;
+    for (const PackReader& reader : readers) {
+      for (std::size_t object = 0; object < reader.count(); ++object) stored.insert(reader.id(object));
     }
-    if (live == 0) {
-      gone.push_back(packs[i].name);
-    } else if ((i < joined || live < reader->size() / 2) && !reader->has_deltas()) {
-      sources.push_back(std::move(*reader));
+    Result<IdSet> needed_ids = needed(stored);
+    if (!needed_ids) return tl::unexpected(std::move(needed_ids.error()));
+    live = std::move(*needed_ids);
+  }
+
+  // Which packs to write anew, and which to remove.
+  std::vector<const PackReader*> sources;
+  std::vector<std::string> gone;
+  for (std::size_t i = 0; i < readers.size(); ++i) {
+    const PackReader& reader = readers[i];
+    std::uint64_t live_bytes = 0;
+    std::size_t live_count = 0;
+    for (std::size_t object = 0; object < reader.count(); ++object) {
+      if (dropping && !live.contains(reader.id(object))) continue;
+      live_bytes += reader.packed(object).size();
+      ++live_count;
+    }
+    const bool wasteful = unneeded == Unneeded::dropped ? live_count < reader.count() : live_bytes < reader.size() / 2;
+    if (live_count == 0) {
+      gone.push_back(reader.name());
+    } else if ((i < joinable || (dropping && wasteful)) && !reader.has_deltas()) {
+      sources.push_back(&reader);
     }
   }
   if (sources.empty() && gone.empty()) return {};
-  if (sources.size() == 1 && joined > 0 && !drop_unreachable) return {};
+  if (sources.size() == 1 && gone.empty() && !dropping) return {};
 
   std::unique_ptr<PackWriter> writer;
   std::vector<std::unique_ptr<PackWriter>> full;
-  for (const PackReader& source : sources) {
-    for (std::size_t object = 0; object < source.count(); ++object) {
-      const Id& id = source.id(object);
-      if (drop_unreachable && !needed.contains(id)) continue;
+  for (const PackReader* source : sources) {
+    for (std::size_t object = 0; object < source->count(); ++object) {
+      const Id& id = source->id(object);
+      if (dropping && !live.contains(id)) continue;
       if (writer && writer->size() >= pack_size_max) full.push_back(std::move(writer));
       if (!writer) {
         Result<std::unique_ptr<PackWriter>> created = PackWriter::create(directory);
@@ -503,18 +593,18 @@ Status Repository::compact(bool drop_unreachable) {
         writer = std::move(*created);
       }
       if (writer->has(id)) continue;
-      if (Status status = writer->add_packed(id, source.packed(object)); !status) return status;
+      if (Status status = writer->add_packed(id, source->packed(object)); !status) return status;
     }
   }
   if (writer) full.push_back(std::move(writer));
-  for (const PackReader& source : sources) gone.push_back(source.name());
+  for (const PackReader* source : sources) gone.push_back(source->name());
   // Written through to the disk: what it replaces may have been there for long.
   for (const std::unique_ptr<PackWriter>& pack : full) {
     const Result<std::string> name = pack->finish(true);
     if (!name) return tl::unexpected(name.error());
     std::erase(gone, *name);  // a pack is named by its content: it can be one that was joined
   }
-  sources.clear();
+  readers.clear();
   objects_.reset();
   for (const std::string& name : gone) remove_pack(name);
   return open_objects();

@@ -80,10 +80,17 @@ class Repository {
   [[nodiscard]] std::string refs() const { return directory_ + "/refs/checkpoints"; }
   [[nodiscard]] std::string ref(const std::string& task, std::uint64_t number) const;
   [[nodiscard]] Result<std::vector<std::uint64_t>> numbers(const std::string& task) const;
-  [[nodiscard]] std::optional<Id> read_ref(const std::string& task, std::uint64_t number) const;
+  // `corrupt` when the file names no commit, as after a loss of power.
+  [[nodiscard]] Result<Id> read_ref(const std::string& task, std::uint64_t number) const;
   [[nodiscard]] Result<Snapshot> read(const Id& id) const;
   [[nodiscard]] Result<std::vector<Snapshot>> all() const;
-  [[nodiscard]] Status compact(bool drop_unreachable);
+  [[nodiscard]] Result<bool> drop_excess(const std::string& task, const std::vector<Id>& kept);
+  [[nodiscard]] Result<bool> drop_oldest(const std::vector<Id>& kept);
+  [[nodiscard]] Result<IdSet> needed(const IdSet& stored) const;
+  // What to do about objects that no checkpoint needs: nothing, write packs anew that are mostly of these, or all that
+  // have any.
+  enum class Unneeded : std::uint8_t { kept, dropped_where_most, dropped };
+  [[nodiscard]] Status compact(Unneeded unneeded);
   [[nodiscard]] Status open_objects();
 
   std::string directory_;

@@ -322,7 +322,7 @@ class Decider {
     if (!in.mode.empty() && find_mode(around_.modes, in.mode) == nullptr) return unknown_mode(in.mode);
     const CallProgress& call = task().calls[*index];
     emit(event::ToolFinished{call.id, call.name, ToolStatus::ok,
-                             fmt::format("<user_message>\n{}\n</user_message>", in.text), images, ""});
+                             fmt::format("<user_message>\n{}\n</user_message>", in.text), images, {}});
     if (!in.mode.empty() && in.mode != task().mode) {
       emit(event::ModeChanged{in.mode, Actor::person, "chosen with the answer"});
     }
@@ -447,7 +447,7 @@ class Decider {
     if (!call.feedback.empty()) {
       text = json_text({{"status", "approved"}, {"feedback", call.feedback}}) + "\n" + text;
     }
-    emit(event::ToolFinished{call.id, call.name, status, std::move(text), in.outcome.images, in.outcome.path});
+    emit(event::ToolFinished{call.id, call.name, status, std::move(text), in.outcome.images, in.outcome.paths});
     go_on();
     return {};
   }
@@ -755,7 +755,7 @@ class Decider {
 
   void finish(std::size_t i, ToolStatus status, std::string text) {
     const CallProgress& call = task().calls[i];
-    emit(event::ToolFinished{call.id, call.name, status, std::move(text), {}, ""});
+    emit(event::ToolFinished{call.id, call.name, status, std::move(text), {}, {}});
   }
   void fail(std::size_t i, std::string_view error) { finish(i, ToolStatus::error, error_text(error)); }
 

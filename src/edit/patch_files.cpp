@@ -105,7 +105,7 @@ class PatchedFiles {
       return false;
     }
     file.now = std::move(changed->text);
-    result_.exact = result_.exact && changed->exact;
+    if (!changed->exact) result_.inexact.insert({section.path, file.origin});
     if (!changed->notes.empty()) result_.notes += fmt::format("In \"{}\": {}", section.path, changed->notes);
     return true;
   }

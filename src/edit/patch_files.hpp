@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,7 +23,7 @@ struct FileChange {
 
 struct PatchResult {
   std::vector<FileChange> changes;  // in the order in which the patch first names the files; none when something failed
-  bool exact{true};                 // EditResult::exact, of all files
+  std::set<std::string> inexact;    // paths of files whose edit was not EditResult::exact, before and after a move
   std::string report;               // of what failed, for the model
   std::string notes;                // of what was not found exactly, one line each
 };

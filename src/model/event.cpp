@@ -178,7 +178,7 @@ void fields(T& x, V&& visit) {
   visit("status", x.status);
   visit("text", x.text);
   visit("images", x.images);
-  visit("path", x.path);
+  visit("paths", x.paths);
 }
 template <AnyOf<event::TodosUpdated> T, class V>
 void fields(T& x, V&& visit) {

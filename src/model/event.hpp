@@ -193,7 +193,7 @@ struct ToolFinished {
   ToolStatus status{ToolStatus::ok};
   std::string text;  // for the model
   std::vector<Image> images;
-  std::string path;  // the file it changed
+  std::vector<std::string> paths;  // the files it changed
   bool operator==(const ToolFinished&) const = default;
 };
 

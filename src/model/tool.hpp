@@ -39,7 +39,7 @@ struct ToolOutcome {
   bool ok{true};
   std::string text;           // for the model, UTF-8
   std::vector<Image> images;  // for models that see
-  std::string path;           // the file it changed, relative to the workspace; empty when none
+  std::vector<std::string> paths;  // the files it changed, relative to the workspace
   bool operator==(const ToolOutcome&) const = default;
 };
 

@@ -121,6 +121,24 @@ constexpr auto models = std::to_array<ModelInfo>({
     {"mistral-small", 262'144, 32'768, 0.15, 0.6, 0.015, 0, true, true, {}},
 });
 
+constexpr std::string_view apply_patch[] = {"apply_patch"};
+constexpr std::string_view edit[] = {"edit"};
+constexpr std::string_view search_replace[] = {"search_replace"};
+constexpr std::string_view search_and_replace[] = {"search_and_replace"};
+constexpr std::string_view diffs[] = {"apply_diff"};
+constexpr std::string_view diffs_and_writing[] = {"apply_diff", "write_to_file"};
+
+constexpr auto preferences = std::to_array<ToolPreference>({
+    {"gpt-", apply_patch, diffs_and_writing},
+    {"codex-", apply_patch, diffs_and_writing},
+    {"o1", apply_patch, diffs_and_writing},
+    {"o3", apply_patch, diffs_and_writing},
+    {"o4-", apply_patch, diffs_and_writing},
+    {"gemini-", edit, diffs},
+    {"grok-", search_replace, diffs},
+    {"minimax-", search_and_replace, diffs},
+});
+
 // One model has many names: "anthropic/claude-opus-4.5", "us.anthropic.claude-opus-4-5-20251101-v1:0", "GLM-5.3".
 std::string plain_id(std::string_view model) {
   if (const std::size_t slash = model.rfind('/'); slash != model.npos) model.remove_prefix(slash + 1);
@@ -144,6 +162,13 @@ ModelInfo model_info(std::string_view model) {
   }
   if (id.ends_with(":free")) best.price_input = best.price_output = best.price_cache_read = best.price_cache_write = 0;
   return best;
+}
+
+ToolPreference tool_preference(std::string_view model) {
+  const std::string id = plain_id(model);
+  const auto found = std::find_if(preferences.begin(), preferences.end(),
+                                  [&id](const ToolPreference& each) { return id.starts_with(each.models); });
+  return found == preferences.end() ? ToolPreference{} : *found;
 }
 
 double price_usd(const ModelInfo& info, const Usage& usage) {

@@ -145,6 +145,16 @@ struct ModelInfo {
   LongPrompt long_prompt{};
 };
 
+// How a model's tools differ from those that every model is offered: it was trained to edit files with others.
+struct ToolPreference {
+  std::string_view models;  // what the ids of these begin with
+  std::span<const std::string_view> added;
+  std::span<const std::string_view> removed;
+};
+
+// Never fails: most models have none.
+[[nodiscard]] ToolPreference tool_preference(std::string_view model);
+
 // Never fails: an unknown model gets the defaults above and no prices. A vendor before the name ("anthropic/...") and
 // that vendor's way of writing it do not matter.
 [[nodiscard]] ModelInfo model_info(std::string_view model);

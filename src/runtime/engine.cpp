@@ -172,7 +172,7 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
   if (stopped_) return done(closed());
   if (is_control_tool(name)) {
     auto text = rehearse(name, arguments, session->modes());
-    return done(text ? ToolOutcome{true, *std::move(text), {}, ""} : ToolOutcome{false, text.error().message, {}, ""});
+    return done(text ? ToolOutcome{true, *std::move(text), {}, {}} : ToolOutcome{false, text.error().message, {}, {}});
   }
   const auto tool = session->find_tool(name);
   if (tool == nullptr) {

@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/ids.hpp"
@@ -155,6 +156,20 @@ Status read_project(const SessionRequest& request, SessionSetup& setup) {
   return failure(ErrorCode::invalid_argument, fmt::format("there is no mode \"{}\"; there are: {}", request.mode, slugs));
 }
 
+// What suits the model, and then what the host wants.
+void choose_tools(const std::string& model, SessionRequest& request, SessionSetup& setup) {
+  const ToolPreference preference = tool_preference(model);
+  const auto wanted = [&request](std::string_view name) {
+    return std::find(request.tools_added.begin(), request.tools_added.end(), name) != request.tools_added.end();
+  };
+  for (const std::string_view name : preference.removed) {
+    if (!wanted(name)) setup.tools_removed.emplace_back(name);
+  }
+  setup.tools_added.assign(preference.added.begin(), preference.added.end());
+  std::move(request.tools_added.begin(), request.tools_added.end(), std::back_inserter(setup.tools_added));
+  std::move(request.tools_removed.begin(), request.tools_removed.end(), std::back_inserter(setup.tools_removed));
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
@@ -217,6 +232,7 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
     setup.images = *std::move(images);
   }
   setup.tools = workspace_tools(request.commands);
+  choose_tools(config.model, request, setup);
   setup.language = std::move(request.language);
   setup.provider = make_provider(config.wire);
   setup.instructions = std::move(request.instructions);

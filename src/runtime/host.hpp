@@ -40,6 +40,8 @@ struct SessionRequest {
   std::string base_url;
   std::string api_key;
   PolicySnapshot policy;
+  std::vector<std::string> tools_added;    // offered besides what suits the model
+  std::vector<std::string> tools_removed;  // not offered; wins
   std::string instructions;
   Limits limits;
   std::int64_t output_tokens_max{0};

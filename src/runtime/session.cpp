@@ -32,6 +32,10 @@ CustomToolSpec custom_tool_spec(const CustomTool& tool, const SessionSetup& setu
 
 bool same_texts(const event::PromptSet& a, const event::PromptSet& b) { return a.system == b.system && a.tools == b.tools; }
 
+bool names(const std::vector<std::string>& list, const std::string& name) {
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
+
 }  // namespace
 
 Session::Session(SessionSetup setup) : setup_(std::move(setup)) { take_project_tools(); }
@@ -61,13 +65,18 @@ void Session::take_project_tools() {
   project_tools_.clear();
   for (const auto& tool : setup_.tools) specs_.push_back(tool->spec());
   for (const ToolSpec& spec : control_tools()) specs_.push_back(spec);
-  if (setup_.project == nullptr) return;
-  for (const CustomTool& tool : setup_.project->tools) {
-    const bool taken = std::any_of(specs_.begin(), specs_.end(),
-                                   [&](const ToolSpec& spec) { return spec.name == tool.spec.name; });
-    if (taken) continue;
-    project_tools_.push_back(make_custom_tool(custom_tool_spec(tool, setup_)));
-    specs_.push_back(project_tools_.back()->spec());
+  if (setup_.project != nullptr) {
+    for (const CustomTool& tool : setup_.project->tools) {
+      const bool taken = std::any_of(specs_.begin(), specs_.end(),
+                                     [&](const ToolSpec& spec) { return spec.name == tool.spec.name; });
+      if (taken) continue;
+      project_tools_.push_back(make_custom_tool(custom_tool_spec(tool, setup_)));
+      specs_.push_back(project_tools_.back()->spec());
+    }
+  }
+  for (ToolSpec& spec : specs_) {
+    if (names(setup_.tools_added, spec.name)) spec.offered = true;
+    if (names(setup_.tools_removed, spec.name)) spec.offered = false;
   }
 }
 

@@ -33,6 +33,8 @@ struct SessionSetup {
   std::vector<std::shared_ptr<const Tool>> tools;   // those of the workspace; the core's own are added
   std::shared_ptr<const Provider> provider;
   std::shared_ptr<ModelClient> model;
+  std::vector<std::string> tools_added;             // offered to the model though most models are not
+  std::vector<std::string> tools_removed;           // not offered; wins
   std::string instructions;
   std::string language;  // the model answers in; empty: the person's
   std::chrono::milliseconds idle_timeout{120'000};

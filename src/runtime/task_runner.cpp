@@ -314,7 +314,7 @@ void TaskRunner::call_model(const effect::CallModel&) {
 
 void TaskRunner::run_tool(const effect::RunTool& e) {
   auto tool = session_->find_tool(e.tool);
-  if (tool == nullptr) return tool_done(e.call, {false, "this session does not have the tool any more", {}, ""});
+  if (tool == nullptr) return tool_done(e.call, {false, "this session does not have the tool any more", {}, {}});
   Running& running = running_[e.call];
   running.tool = e.tool;
   running.seq = task_.seq;

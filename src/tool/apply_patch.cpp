@@ -61,6 +61,7 @@ class PatchedWorkspace {
       if (Status written = write(file.present, change.path, bytes); !written) return written;
     }
     changed_.push_back(change.path);
+    if (!change.moved_from.empty()) changed_.push_back(change.moved_from);
     if (!change.moved_from.empty()) return report(change.path, "moved", change.moved_from);
     return report(change.path, change.existed ? "modified" : "created");
   }
@@ -203,7 +204,7 @@ class ApplyPatch final : public BlockingTool {
     for (const PatchSection& section : sections) {
       if (files.knowledge(section.path) != Knowledge::outdated) continue;
       outdated = true;
-      if (!result.exact || section.kind == PatchSection::Kind::remove) {
+      if (result.inexact.contains(section.path) || section.kind == PatchSection::Kind::remove) {
         return tool_failure(fmt::format("nothing was changed: somebody else has changed \"{}\" since you read it, and the "
                                         "patch does not show exactly what it holds now; read it again",
                                         section.path));
@@ -223,8 +224,7 @@ class ApplyPatch final : public BlockingTool {
 
     std::string notice(files.changed().empty() ? same_notice : outdated ? changed_meanwhile_notice : saved_notice);
     if (!result.notes.empty()) notice.append(" ").append(trim(result.notes));
-    return ToolOutcome{true, within(files.report_text(notice), context.result_bytes_max), {},
-                       files.changed().empty() ? std::string() : files.changed().front()};
+    return ToolOutcome{true, within(files.report_text(notice), context.result_bytes_max), {}, files.changed()};
   }
 
   static std::vector<PathUse> paths(std::string_view json) {

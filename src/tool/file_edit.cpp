@@ -66,8 +66,9 @@ Result<ToolOutcome> edit_once(const ToolContext& context, const PresentFile& fil
     if (!written) return tl::unexpected(written.error());
     note_written(context, file, file.path, *bytes);
   }
-  return ToolOutcome{true, within(report(file, *result, changed), context.result_bytes_max), {},
-                     changed ? file.path : std::string()};
+  ToolOutcome outcome{true, within(report(file, *result, changed), context.result_bytes_max), {}, {}};
+  if (changed) outcome.paths.push_back(file.path);
+  return outcome;
 }
 
 // What replacing a file whole has changed of its form, which the model has not seen.
@@ -97,7 +98,7 @@ Result<ToolOutcome> replace_once(const ToolContext& context, const PresentFile& 
   if (!written) return tl::unexpected(written.error());
   note_written(context, file, file.path, content);
   const std::string notice = std::string(replaced_notice) + (file.bytes ? changed_form(*file.bytes, content) : "");
-  return ToolOutcome{true, write_report(file.path, file.bytes ? "modified" : "created", notice), {}, file.path};
+  return ToolOutcome{true, write_report(file.path, file.bytes ? "modified" : "created", notice), {}, {file.path}};
 }
 
 }  // namespace
@@ -167,7 +168,7 @@ ToolOutcome overwrite(const ToolContext& context, std::string_view path, std::st
   const auto written = context.workspace->write(*relative, content, {.protected_files = context.protected_files});
   if (!written) return tool_failure(written.error());
   if (context.files != nullptr) context.files->saw(*relative, content);
-  return {true, write_report(*relative, "modified", replaced_notice), {}, *relative};
+  return {true, write_report(*relative, "modified", replaced_notice), {}, {*relative}};
 }
 
 tl::unexpected<Error> missing_file(std::string_view path, std::string_view remedy) {

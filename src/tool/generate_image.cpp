@@ -236,7 +236,7 @@ class ImageCall : public std::enable_shared_from_this<ImageCall> {
       notice += fmt::format(". With {} MB it is too large to be shown to you.", bytes.size() >> 20);
     }
     if (path != path_) notice += fmt::format(" It is a {}, so its name is not {}.", format.name, in_quotes(path_));
-    return {true, write_report(*relative, present ? "modified" : "created", notice), std::move(shown), *relative};
+    return {true, write_report(*relative, present ? "modified" : "created", notice), std::move(shown), {*relative}};
   }
 
   const std::string arguments_;

@@ -60,6 +60,25 @@ def events_can_be_followed_from_another_process(case):
 
 
 @test
+def each_model_is_offered_the_editing_tools_that_suit_it(case):
+    def offered(*arguments):
+        listed = json.loads(case.joey("tools", "--mode", "code", "--json", *arguments, expect=0).out)
+        names = [tool["name"] for tool in listed]
+        editing = ("write_to_file", "apply_diff", "apply_patch", "edit", "search_replace", "search_and_replace")
+        return [name for name in editing if name in names]
+    equal(offered(), ["write_to_file", "apply_diff"], "what most models get")
+    equal(offered("--model", "openai/gpt-5.2"), ["apply_patch"], "OpenAI's")
+    equal(offered("--model", "gemini-3.1-pro"), ["write_to_file", "edit"], "Google's")
+    equal(offered("--model", "gpt-5.2", "--tools", "+apply_diff,-apply_patch"), ["apply_diff"], "as the person wants")
+    (case.workspace / "a.txt").write_text("one\n")
+    case.model(turn(tool("apply_patch", patch="*** Begin Patch\n*** Update File: a.txt\n-one\n+two\n*** End Patch")), done())
+    case.run("--tools=-write_to_file,+apply_patch", prompt="Patch.", approve="edit", expect=0)
+    equal((case.workspace / "a.txt").read_text(), "two\n", "the file")
+    [finished] = [event for event in case.events() if event["type"] == "tool.finished" and event["tool"] == "apply_patch"]
+    equal(finished["paths"], ["a.txt"], "the files it says it changed")
+
+
+@test
 def wrong_use_ends_with_2_and_one_line(case):
     case.model(done())
     options = case.run_options()
@@ -73,7 +92,8 @@ def wrong_use_ends_with_2_and_one_line(case):
             (["resume", "--db", case.database, "task_none"], "task_none"), (["events", "--db", case.database, "task_none"], "task_none"),
             (["show", "--db", case.database, "task_none"], "task_none"), (["replay", "--db", case.database, "task_none"], "task_none"),
             (["events", "--db", case.directory / "none.db", "t"], "none.db"),
-            (["tools", "--mode", "poet"], "poet")]:
+            (["tools", "--mode", "poet"], "poet"), (["tools", "--tools", "edit"], "+NAME"),
+            (["run", *options, "--tools", "+a b", "x"], "+NAME")]:
         result = case.joey(*arguments, expect=2)
         one_line(result.err, word)
         equal(result.out, "", "standard output", result)

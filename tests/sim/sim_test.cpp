@@ -118,7 +118,7 @@ struct Pen {
     write(event::Approval{"c1", "write", digest("write\n" + std::string(arguments)), true, Actor::policy, "", ""});
   }
   void start() { write(event::ToolStarted{"c1", "write", false}); }
-  void finish() { write(event::ToolFinished{"c1", "write", ToolStatus::ok, "done", {}, ""}); }
+  void finish() { write(event::ToolFinished{"c1", "write", ToolStatus::ok, "done", {}, {}}); }
   // A request whose bytes before `settled` must be the start of the next.
   void send(std::string_view body, std::size_t settled) {
     Seen seen;

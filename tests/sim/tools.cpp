@@ -64,7 +64,7 @@ class FakeTool final : public Tool {
     }
     void stop() {
       if (ended) return;
-      outcome = {false, "stopped", {}, ""};
+      outcome = {false, "stopped", {}, {}};
       const auto self = shared_from_this();
       tracked.setting.scheduler.cancel(timer);
       end_in(milliseconds(habits.stubborn ? tracked.setting.random.between(0, obey_within.count()) : 0));
@@ -115,7 +115,7 @@ class FakeBlockingTool final : public BlockingTool {
     if (!tracked_.process->survives("blocking tool")) return {};
     tracked_.setting.auditor.tool_begins(context.task, spec_.name, std::string(arguments), spec_.read_only);
     tracked_.setting.trace("{}: {} works {}", context.task, spec_.name, arguments);
-    return {true, fmt::format("listed {}", arguments), {}, ""};
+    return {true, fmt::format("listed {}", arguments), {}, {}};
   }
 
  private:

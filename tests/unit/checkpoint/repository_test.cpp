@@ -142,6 +142,109 @@ TEST_CASE("what only a look wrote survives a clean-up as long as the cache names
   CHECK(bench.root.get("b") == "seen by a diff alone");
 }
 
+TEST_CASE("what is there but cannot be read stops a clean-up: nothing is dropped for it") {
+  const Workbench bench;
+  bench.root.put("d/a", noise(5'000, 1));
+  const auto kept = bench.take("keep");
+  bench.root.put("d/a", noise(5'000, 2));
+  bench.take("drop");
+  const std::uint64_t before = bytes_in(bench.repository() + "/objects");
+  const std::string task = bench.repository() + "/refs/checkpoints/keep";
+
+  SUBCASE("a task's list") {
+    // Not a directory any more, so not to be listed, whoever runs this.
+    std::filesystem::rename(task, task + "_aside");
+    std::filesystem::create_directory_symlink(task + "_aside", task);
+    CHECK_FALSE(bench.open()->drop("drop").has_value());
+    std::filesystem::remove(task);
+    std::filesystem::rename(task + "_aside", task);
+  }
+  SUBCASE("a reference") {
+    std::filesystem::rename(task + "/00000001", bench.repository() + "/aside");
+    std::filesystem::create_directory(task + "/00000001");
+    CHECK_FALSE(bench.open()->drop("drop").has_value());
+    std::filesystem::remove(task + "/00000001");
+    std::filesystem::rename(bench.repository() + "/aside", task + "/00000001");
+  }
+  CHECK(bytes_in(bench.repository() + "/objects") == before);
+  bench.restore(kept.checkpoint.id, "keep");
+  CHECK(bench.root.get("d/a") == noise(5'000, 1));
+}
+
+TEST_CASE("bytes damaged on the disk stop a clean-up too") {
+  const Workbench bench;
+  bench.root.put("d/a", "small");
+  bench.take("keep");
+  for (const auto& each : std::filesystem::directory_iterator(bench.repository() + "/objects/pack")) {
+    if (each.path().extension() != ".pack") continue;
+    std::filesystem::permissions(each.path(), std::filesystem::perms::owner_all);
+    std::fstream pack(each.path(), std::ios::in | std::ios::out | std::ios::binary);
+    pack.seekp(14);
+    pack << std::string(60, 'x');
+  }
+  bench.root.put("d/b", noise(50'000, 2));
+  bench.take("drop");
+  const std::uint64_t before = bytes_in(bench.repository() + "/objects");
+  CHECK(code(bench.open()->take({"..", 0, ""}, {})) == ErrorCode::invalid_argument);
+  const Status dropped = bench.open()->drop("drop");
+  REQUIRE_FALSE(dropped.has_value());
+  CHECK(dropped.error().code == ErrorCode::corrupt);
+  CHECK(bytes_in(bench.repository() + "/objects") == before);
+}
+
+TEST_CASE("engines with other limits clean up on one workspace without harm to each other") {
+  Workbench bench;
+  bench.root.put("a", "one");
+  bench.take("one");
+  bench.root.put("b", "known to the cache alone, once its checkpoint is dropped");
+  ::usleep(60'000);
+  bench.take("two");
+  Workbench other;
+  other.options.file_size_max = 1'000;
+  const auto with_other_limits = [&] { return open_git_checkpoints(bench.kept.path(), bench.root.path(), other.options).value(); };
+  REQUIRE(with_other_limits()->drop("two"));
+  const auto taken = bench.take("three");
+  bench.remove("b");
+  bench.restore(taken.checkpoint.id, "three");
+  CHECK(bench.root.get("b") == "known to the cache alone, once its checkpoint is dropped");
+  CHECK(git(bench.repository(), "fsck --full --strict") == 0);
+}
+
+TEST_CASE("past the limit what nobody needs goes before any checkpoint does") {
+  Workbench bench;
+  bench.root.put("large", noise(400'000, 1));
+  bench.root.put("other", noise(500'000, 2));
+  const auto first = bench.take("keep");
+  // One pack, of which a little less than half is garbage: to be squeezed only when there is need.
+  REQUIRE(bench.open()->drop("none"));
+  bench.root.put("large", "small now");
+  const auto second = bench.take("keep");
+  std::filesystem::remove(bench.repository() + "/refs/checkpoints/keep/00000001");
+  bench.options.repository_bytes_max = 1'000'000;
+  bench.root.put("third", noise(300'000, 3));
+  bench.take("keep");
+  const auto list = bench.open()->list("keep").value();
+  REQUIRE(list.size() == 2);
+  CHECK(list.front().id == second.checkpoint.id);
+  CHECK(bytes_in(bench.repository() + "/objects") < 1'000'000);
+}
+
+TEST_CASE("a workspace costs no descriptor while nothing is done with it") {
+  const Workbench bench;
+  bench.root.put("a", "one");
+  const auto descriptors = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+  };
+  bench.take();
+  const auto before = descriptors();
+  std::vector<std::unique_ptr<Checkpoints>> opened;
+  for (int i = 0; i < 50; ++i) {
+    opened.push_back(bench.open());
+    REQUIRE(opened.back()->take({"task_1", 1, ""}, {}));
+  }
+  CHECK(descriptors() == before);
+}
+
 TEST_CASE("a directory with the checkpoints of another workspace is refused") {
   const Workbench bench;
   bench.root.put("a", "one");

@@ -17,7 +17,7 @@ EventBody answered(std::vector<Block> blocks) {
   return event::ModelFinished{1, 1, std::move(blocks), StopReason::tool_calls, {}, 0, "model", "anthropic"};
 }
 EventBody result(std::string call, ToolStatus status, std::string text) {
-  return event::ToolFinished{std::move(call), "tool", status, std::move(text), {}, ""};
+  return event::ToolFinished{std::move(call), "tool", status, std::move(text), {}, {}};
 }
 Block call(std::string id) { return ToolCall{std::move(id), "tool", "{}", ""}; }
 

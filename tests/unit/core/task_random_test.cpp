@@ -119,7 +119,7 @@ class Drawer {
       return input::ModelDone{model->turn, model->attempt, reply()};
     }
     if (const auto* tool = std::get_if<effect::RunTool>(&effect)) {
-      return input::ToolDone{tool->call, {random_.chance(0.8), "output", {}, ""}, random_.chance(0.05)};
+      return input::ToolDone{tool->call, {random_.chance(0.8), "output", {}, {}}, random_.chance(0.05)};
     }
     if (const auto* subtask = std::get_if<effect::StartSubtask>(&effect)) {
       return input::SubtaskDone{subtask->call, subtask->child, static_cast<ExitReason>(random_.below(8)), "text", {5, 5, 0, 0, 0}, 0.01};
@@ -132,7 +132,7 @@ class Drawer {
     switch (random_.below(4)) {
       case 0: return input::ModelDone{random_.between(0, 3), random_.between(0, 3), reply()};
       case 1: return input::ModelFailed{random_.between(0, 3), random_.between(0, 3), error()};
-      case 2: return input::ToolDone{call(), {true, "", {}, ""}, false};
+      case 2: return input::ToolDone{call(), {true, "", {}, {}}, false};
       default: return input::SubtaskDone{call(), "task.1", ExitReason::completed, "", {}, 0};
     }
   }
@@ -271,7 +271,7 @@ EventBody any_event(Random& random) {
     case 10: return event::Approval{id_of(random), "deploy", "", random.chance(0.5), Actor::person, "", ""};
     case 11: return event::QuestionAsked{id_of(random), "q", {}};
     case 12: return event::ToolStarted{id_of(random), "deploy", random.chance(0.5)};
-    case 13: return event::ToolFinished{id_of(random), "deploy", static_cast<ToolStatus>(random.below(6)), "t", {}, ""};
+    case 13: return event::ToolFinished{id_of(random), "deploy", static_cast<ToolStatus>(random.below(6)), "t", {}, {}};
     case 14: return event::SubtaskStarted{id_of(random), "task.1", "code", "m", {}};
     case 15: return event::SubtaskFinished{id_of(random), "task.1", ExitReason::completed, {1, 1, 0, 0, 0}, 0.1};
     case 16: return event::TaskPaused{};

@@ -240,7 +240,7 @@ Input Stage::parse(const std::vector<std::string>& tokens) const {
     in.cancelled = how == "cancelled";
     in.outcome.text = words.next_or("");
     in.outcome.images = words.images();
-    in.outcome.path = words.text("path");
+    if (std::string path = words.text("path"); !path.empty()) in.outcome.paths.push_back(std::move(path));
     return finished(std::move(in));
   }
   if (verb == "checkpoint_taken") {
@@ -341,7 +341,7 @@ struct Describe {
   }
   std::string operator()(const event::ToolFinished& e) const {
     return fmt::format("{} {} {} {}{}{}", e.call, e.tool, name_of(e.status), shown(e.text), images_of(e.images),
-                       optionally("path", e.path));
+                       e.paths.empty() ? std::string() : optionally("path", e.paths.front()));
   }
   std::string operator()(const event::TodosUpdated& e) const { return std::string(trim(checklist(e.todos))); }
   std::string operator()(const event::SubtaskStarted& e) const {

@@ -93,6 +93,6 @@ TEST_CASE("every failure of a patch is reported, of all its files, and nothing a
 
 TEST_CASE("what was not found exactly is noted with its file") {
   const PatchResult result = patched({{"a", "a \n"}}, "*** Update File: a\n-a\n+b\n");
-  CHECK_FALSE(result.exact);
+  CHECK(result.inexact == std::set<std::string>{"a"});
   CHECK(result.notes == "In \"a\": Chunk 1 matched line 1 except for white space or typography.\n");
 }

@@ -26,7 +26,7 @@ std::vector<EventBody> samples() {
       event::Approval{"c", "t", "d", true, Actor::person, "r", "f"},
       event::QuestionAsked{"c", "q?", {{"yes", ""}, {"no", "ask"}}},
       event::ToolStarted{"c", "t", true},
-      event::ToolFinished{"c", "t", ToolStatus::interrupted, "text", {{"image/png", "AA"}}, "p"},
+      event::ToolFinished{"c", "t", ToolStatus::interrupted, "text", {{"image/png", "AA"}}, {"p", "q"}},
       event::TodosUpdated{{{"one", TodoStatus::completed}, {"two", TodoStatus::pending}}},
       event::SubtaskStarted{"c", "child", "code", "do", {{"one", TodoStatus::in_progress}}},
       event::SubtaskFinished{"c", "child", ExitReason::limit_cost, usage, 1.5},

@@ -52,3 +52,28 @@ TEST_CASE("every preset leads to a codec and an address") {
   CHECK(make_provider("openai")->endpoint(find_provider_preset("ollama")->base_url).url ==
         "http://127.0.0.1:11434/v1/chat/completions");
 }
+
+TEST_CASE("models that were trained on another way to edit are offered that instead of apply_diff") {
+  struct Row {
+    const char* model;
+    std::vector<std::string_view> added;
+    std::vector<std::string_view> removed;
+  };
+  const std::vector<Row> rows = {
+      {"gpt-5.2", {"apply_patch"}, {"apply_diff", "write_to_file"}},
+      {"openai/gpt-oss-120b:free", {"apply_patch"}, {"apply_diff", "write_to_file"}},
+      {"o3", {"apply_patch"}, {"apply_diff", "write_to_file"}},
+      {"google/gemini-3.1-pro", {"edit"}, {"apply_diff"}},
+      {"grok-code-fast-1", {"search_replace"}, {"apply_diff"}},
+      {"MiniMax-M2", {"search_and_replace"}, {"apply_diff"}},
+      {"claude-opus-4-5", {}, {}},
+      {"deepseek/deepseek-v4-pro", {}, {}},
+      {"", {}, {}},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.model);
+    const ToolPreference preference = tool_preference(row.model);
+    CHECK(std::vector(preference.added.begin(), preference.added.end()) == row.added);
+    CHECK(std::vector(preference.removed.begin(), preference.removed.end()) == row.removed);
+  }
+}

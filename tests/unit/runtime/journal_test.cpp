@@ -87,7 +87,7 @@ void write_task(World& world) {
   world.write({created("openai"), event::UserMessage{"go", {}, Actor::person}, prompt("one")}, {"one", tools});
   world.write({event::ModelRequested{1, 1, digest_after(world), 0, 0}});
   world.write({event::ModelFinished{1, 1, {ToolCall{"c00001000", "read_file", "{}", ""}}, StopReason::tool_calls, {}, 0, "", "openai"},
-               event::ToolFinished{"c00001000", "read_file", ToolStatus::ok, "text", {}, ""}, prompt("two")},
+               event::ToolFinished{"c00001000", "read_file", ToolStatus::ok, "text", {}, {}}, prompt("two")},
               {"two"});
   world.write({event::ModelRequested{2, 1, digest_after(world), 0, 0}});
 }

@@ -17,7 +17,7 @@ TEST_CASE("apply_diff changes the file and says so") {
   world.file("a.txt", "a\r\nb\r\nc");
   const auto outcome = world.run("apply_diff", arguments_of({{"path", "a.txt"}, {"diff", block("b", "B $&")}}));
   CHECK(outcome.ok);
-  CHECK(outcome.path == "a.txt");
+  CHECK(outcome.paths == std::vector<std::string>{"a.txt"});
   CHECK(outcome.text.starts_with(R"({"path":"a.txt","operation":"modified","notice":)"));
   CHECK(holds(outcome.text, "several blocks into one call"));
   CHECK(world.bytes("a.txt") == "a\r\nB $&\r\nc");
@@ -41,7 +41,7 @@ TEST_CASE("apply_diff leaves the file alone when nothing applies") {
   world.file("a.txt", "a\nb\n");
   auto outcome = world.run("apply_diff", arguments_of({{"path", "a.txt"}, {"diff", block("x", "1")}}));
   CHECK_FALSE(outcome.ok);
-  CHECK(outcome.path.empty());
+  CHECK(outcome.paths.empty());
   CHECK(holds(outcome.text, "\"a.txt\" is unchanged"));
   outcome = world.run("apply_diff", arguments_of({{"path", "a.txt"}, {"diff", "nonsense"}}));
   CHECK_FALSE(outcome.ok);

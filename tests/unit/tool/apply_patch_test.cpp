@@ -52,7 +52,7 @@ TEST_CASE("apply_patch changes all files of a patch, and its result reports ever
         R"({"path":"c","operation":"deleted"},{"path":"moved/d","operation":"moved","moved_from":"d"},)"
         R"({"path":"moved/e","operation":"moved","moved_from":"e"}],)"
         R"("notice":"The changes are saved. There is no need to read the files again."})");
-  CHECK(outcome.path == "new/a");
+  CHECK(outcome.paths == std::vector<std::string>{"new/a", "b", "c", "moved/d", "d", "moved/e", "e"});
   CHECK(tree(world) == "b=B\n;moved/d=D\n;moved/e=e\n;new/a=a\n;");
   struct stat status = {};
   REQUIRE(::stat((world.root + "/moved/d").c_str(), &status) == 0);
@@ -65,7 +65,7 @@ TEST_CASE("a patch that fails anywhere changes nothing") {
   const std::string before = tree(world);
   const auto outcome = world.run("apply_patch", patching(std::string(five_changes) + "*** Update File: missing\n-x\n*** Add File: b\n"));
   CHECK_FALSE(outcome.ok);
-  CHECK(outcome.path.empty());
+  CHECK(outcome.paths.empty());
   CHECK(outcome.text.starts_with("Nothing was changed.\n"));
   CHECK(holds(outcome.text, "Line 14 of the patch: \"missing\" does not exist"));
   CHECK(holds(outcome.text, "Line 16 of the patch: \"b\" exists already"));
@@ -129,6 +129,25 @@ TEST_CASE("a patch is made once more when somebody else changes one of its files
   });
   CHECK(world.run(*tool(), patching(five_changes), context).ok);
   CHECK(tree(world) == "b=B\n;moved/d=0\nD\n;moved/e=e\n;new/a=a\n;");
+}
+
+TEST_CASE("a file that changed since it was read is patched where the patch shows exactly what it holds, whatever the others need") {
+  ToolWorld world;
+  world.file("mine", "a \n");
+  world.file("theirs", "0\nb\n");
+  const auto context = world.context();
+  context->files = std::make_shared<FileLedger>();
+  context->files->saw("theirs", "b\n");
+  const auto outcome = world.run(
+      *tool(), patching("*** Update File: mine\n-a\n+A\n*** Update File: theirs\n-b\n+B\n"), context);
+  CHECK_MESSAGE(outcome.ok, outcome.text);
+  CHECK(holds(outcome.text, "Somebody else has changed the file"));
+  CHECK(tree(world) == "mine=A\n;theirs=0\nB\n;");
+
+  world.file("theirs", "0\nB \n");
+  CHECK(holds(world.run(*tool(), patching("*** Update File: theirs\n-B\n+C\n"), context).text, "read it again"));
+  CHECK(holds(world.run(*tool(), patching("*** Delete File: theirs\n"), context).text, "read it again"));
+  CHECK(world.bytes("theirs") == "0\nB \n");
 }
 
 TEST_CASE("two sections of one file build on each other, also when they name it differently") {

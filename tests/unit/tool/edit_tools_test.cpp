@@ -45,7 +45,7 @@ TEST_CASE("every tool that edits changes what it is told, keeps the rest byte fo
     world.file("dir/f.txt", text);
     const auto outcome = world.run(tool, arguments);
     CHECK_MESSAGE(outcome.ok, outcome.text);
-    CHECK(outcome.path == "dir/f.txt");
+    CHECK(outcome.paths == std::vector<std::string>{"dir/f.txt"});
     CHECK(holds(outcome.text, R"("path":"dir/f.txt","operation":"modified")"));
     CHECK(holds(outcome.text, R"("notice":")"));
     CHECK(world.bytes("dir/f.txt") == "\xEF\xBB\xBF" "a  \r\n&lt;$& `\\n` \r\nc\td\n\xFFz");
@@ -94,7 +94,7 @@ TEST_CASE("every tool that edits finds nothing to do when the file holds the res
     world.file("f", tool == "apply_diff" ? "b \n" : "b\n");
     const auto outcome = world.run(tool, arguments);
     CHECK_MESSAGE(outcome.ok, outcome.text);
-    CHECK(outcome.path.empty());
+    CHECK(outcome.paths.empty());
     CHECK(holds(outcome.text, R"("operation":"unchanged")"));
     CHECK(holds(outcome.text, "No changes needed"));
   }
@@ -109,7 +109,7 @@ TEST_CASE("a tool that edits refuses what it cannot edit, in one line, and makes
       CAPTURE(path);
       const auto outcome = world.run(tool, arguments);
       CHECK_FALSE(outcome.ok);
-      CHECK(outcome.path.empty());
+      CHECK(outcome.paths.empty());
       CHECK((is_one_line(outcome.text) || outcome.text.starts_with("Nothing was changed.\n")));
     }
   }

@@ -85,7 +85,7 @@ TEST_CASE("generate_image writes the image and shows it") {
   CHECK(outcome.ok);
   CHECK(outcome.text ==
         R"({"path":"assets/fox.png","operation":"created","notice":"The image is saved, and shown to you here."})");
-  CHECK(outcome.path == "assets/fox.png");
+  CHECK(outcome.paths == std::vector<std::string>{"assets/fox.png"});
   CHECK(outcome.images == std::vector<Image>{{"image/png", encode_base64(png)}});
   CHECK(studio.bytes("assets/fox.png") == png);
   REQUIRE(studio.painter->requests.size() == 1);
@@ -126,7 +126,7 @@ TEST_CASE("an image goes by its bytes: a name gets the extension, or the right o
     studio.sends(row.bytes, "image/png");  // whatever the model says
     const auto outcome = studio.run({{"prompt", "x"}, {"path", row.path}});
     CHECK(outcome.ok);
-    CHECK(outcome.path == row.written);
+    CHECK(outcome.paths == std::vector<std::string>{row.written});
     CHECK(files_in(studio.root) == std::vector<std::string>{row.written});
     CHECK(studio.bytes(row.written) == row.bytes);
     CHECK((outcome.text.find("so its name is not") != std::string::npos) == (std::string_view(row.path) != row.written));
@@ -183,10 +183,10 @@ TEST_CASE("every file that generate_image writes is one that its paths name") {
     bool named = false;
     for (const std::string& each : written_paths(studio.tool->spec(), path)) {
       const auto relative = studio.workspace->relative(each);
-      named |= relative && *relative == outcome.path;
+      named |= relative && *relative == outcome.paths.at(0);
     }
     CHECK(named);
-    CHECK(files_in(studio.root) == std::vector<std::string>{outcome.path});
+    CHECK(files_in(studio.root) == outcome.paths);
   }
   CHECK(written > 100);
 }
@@ -243,7 +243,7 @@ TEST_CASE("a call that is wrong costs nothing: no image is asked for") {
     CHECK_FALSE(outcome.ok);
     CHECK(is_one_line(outcome.text));
     CHECK(outcome.text.size() < 1'000);
-    CHECK(outcome.path.empty());
+    CHECK(outcome.paths.empty());
     CHECK(outcome.images.empty());
   }
   CHECK(studio.painter->requests.empty());

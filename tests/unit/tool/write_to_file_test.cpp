@@ -7,18 +7,18 @@ TEST_CASE("write_to_file writes exactly its content and says what it did") {
   const std::string content = "```\n&lt;a&gt;\r\n1 | x\n```";
   auto outcome = world.run("write_to_file", arguments_of({{"path", "a/b/c.txt"}, {"content", content}}));
   CHECK(outcome.ok);
-  CHECK(outcome.path == "a/b/c.txt");
+  CHECK(outcome.paths == std::vector<std::string>{"a/b/c.txt"});
   CHECK(outcome.text.starts_with(R"({"path":"a/b/c.txt","operation":"created","notice":)"));
   CHECK(world.bytes("a/b/c.txt") == content);
 
   outcome = world.run("write_to_file", arguments_of({{"path", "./a/b/../b/c.txt"}, {"content", "new"}}));
-  CHECK(outcome.path == "a/b/c.txt");
+  CHECK(outcome.paths == std::vector<std::string>{"a/b/c.txt"});
   CHECK(holds(outcome.text, R"("operation":"modified")"));
   CHECK(world.bytes("a/b/c.txt") == "new");
 
   outcome = world.run("write_to_file", arguments_of({{"path", "a/b/c.txt"}, {"content", "new"}}));
   CHECK(outcome.ok);
-  CHECK(outcome.path.empty());
+  CHECK(outcome.paths.empty());
   CHECK(holds(outcome.text, R"("operation":"unchanged","notice":"No changes needed)"));
 
   outcome = world.run("write_to_file", arguments_of({{"path", "empty"}, {"content", ""}}));
@@ -38,6 +38,6 @@ TEST_CASE("write_to_file refuses what it cannot or may not write, in one line") 
     const auto outcome = world.run("write_to_file", arguments);
     CHECK_FALSE(outcome.ok);
     CHECK(is_one_line(outcome.text));
-    CHECK(outcome.path.empty());
+    CHECK(outcome.paths.empty());
   }
 }
