@@ -211,6 +211,10 @@ Descriptor Root::open_at(const std::string& path, int flags, Links links) const 
   }
 }
 
+Descriptor Root::open_entry(const Descriptor& directory, const std::string& name, int flags) {
+  return Descriptor(retried([&] { return ::openat(directory.get(), name.c_str(), safe_flags(flags) | O_NOFOLLOW); }));
+}
+
 namespace {
 
 // One way down from a root, with the kernel following nothing: to the end of the path, or to what stands in the way.

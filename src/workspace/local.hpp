@@ -81,6 +81,10 @@ class Root {
   // Does not create files.
   [[nodiscard]] Descriptor open_at(const std::string& path, int flags, Links links) const;
 
+  // Opens the entry `name` of a directory that open_at() gave, likewise; itself, when it is a symlink (ELOOP). For many
+  // files of one directory: their paths are resolved once.
+  [[nodiscard]] static Descriptor open_entry(const Descriptor& directory, const std::string& name, int flags);
+
   // What `path` leads to, as a path without symlinks; "" is the root.
   [[nodiscard]] Result<std::string> physical(const std::string& path) const;
 

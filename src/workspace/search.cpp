@@ -37,6 +37,20 @@ constexpr std::size_t literals_max = 8;        // looked for one after another: 
 constexpr std::size_t threads_max = 4;         // unless asked for more
 constexpr std::size_t npos = std::string_view::npos;
 
+// In pieces of a fixed size, which compilers make wide instructions of.
+std::size_t count_newlines(std::string_view text) {
+  constexpr std::size_t piece = 128;
+  std::size_t count = 0;
+  const char* data = text.data();
+  std::size_t left = text.size();
+  for (; left >= piece; data += piece, left -= piece) {
+    std::uint8_t in_piece = 0;
+    for (std::size_t i = 0; i < piece; ++i) in_piece = static_cast<std::uint8_t>(in_piece + (data[i] == '\n' ? 1 : 0));
+    count += in_piece;
+  }
+  return count + static_cast<std::size_t>(std::count(data, data + left, '\n'));
+}
+
 // --- The pattern ---
 
 // What a look at a pattern's text tells about its matches. It needs to understand only the syntax that it draws
@@ -479,8 +493,9 @@ class FileSearcher {
  public:
   FileSearcher(const Query& query, const SearchOptions& options) : query_(query), options_(options) {}
 
+  // `size`: the file's, as far as is known; 0: not at all.
   template <class Stop>
-  FileEnd search(const Descriptor& file, Stop&& stop, FileMatches& found) {
+  FileEnd search(const Descriptor& file, std::uint64_t size, Stop&& stop, FileMatches& found) {
     if (buffer_ == nullptr) buffer_ = std::make_unique_for_overwrite<char[]>(block_size);
     start(found);
     std::size_t read_total = 0;
@@ -494,7 +509,7 @@ class FileSearcher {
         if (count < 0) return FileEnd::unreadable;
         size_ += static_cast<std::size_t>(count);
         read_total += static_cast<std::size_t>(count);
-        last = count == 0 || read_total >= options_.file_bytes_max;
+        last = count == 0 || read_total >= options_.file_bytes_max || read_total == size;
       }
       if (first && std::memchr(buffer_.get(), 0, std::min(size_, binary_prefix)) != nullptr) {
         return FileEnd::binary;
@@ -514,7 +529,7 @@ class FileSearcher {
         skipping = newline == npos || newline < begin_;
         if (!skipping) end = newline + 1;
       }
-      if (!search_block(end)) return FileEnd::searched;
+      if (!search_block(end, last)) return FileEnd::searched;
       keep_context(end, skipping);
     }
     return FileEnd::searched;
@@ -534,8 +549,8 @@ class FileSearcher {
     size_ -= bytes;
   }
 
-  // Searches the lines [begin_, end). False: enough was found.
-  bool search_block(std::size_t end) {
+  // Searches the lines [begin_, end). False: enough was found, or nothing comes after them.
+  bool search_block(std::size_t end, bool last) {
     Query::Hits hits = query_.new_hits();
     while (begin_ < end) {
       const std::size_t hit = query_.find_line(text().substr(0, end), begin_, hits);
@@ -549,6 +564,7 @@ class FileSearcher {
       ++found_->matches;
       after_ = options_.context_lines;
     }
+    if (last) return false;  // nobody asks for the number of the line after
     advance(end);
     return true;
   }
@@ -595,8 +611,7 @@ class FileSearcher {
 
   // Goes to the line that begins at `position`, without emitting.
   void advance(std::size_t position) {
-    const char* data = buffer_.get();
-    number_ += static_cast<std::size_t>(std::count(data + begin_, data + position, '\n'));
+    number_ += count_newlines(text().substr(begin_, position - begin_));
     begin_ = position;
   }
 
@@ -660,10 +675,10 @@ class TreeSearch {
   }
 
  private:
-  // A directory, or some files.
+  // A directory to read, or some files of one.
   struct Work {
     WalkDirectory directory;
-    std::vector<std::string> files;
+    std::vector<std::string> files;  // their paths
   };
   struct Counts {
     std::size_t searched{0};
@@ -693,7 +708,7 @@ class TreeSearch {
           if (next.files.empty()) {
             read_directory(next.directory, more, counts);
           } else {
-            for (const std::string& file : next.files) search_file(searcher, file, counts);
+            search_files_of(next.files, searcher, counts);
           }
           lock.lock();
         }
@@ -770,9 +785,18 @@ class TreeSearch {
     }
   }
 
-  void search_file(FileSearcher& searcher, const std::string& path, Counts& counts) {
+  void search_files_of(const std::vector<std::string>& paths, FileSearcher& searcher, Counts& counts) {
+    const std::size_t slash = paths.front().rfind('/');
+    const std::size_t name = slash == npos ? 0 : slash + 1;
+    const Descriptor directory = walker_.root().open_at(slash == npos ? std::string() : paths.front().substr(0, slash),
+                                                        O_PATH | O_DIRECTORY, Root::Links::refuse);
+    for (const std::string& path : paths) search_file(directory, path, name, searcher, counts);
+  }
+
+  void search_file(const Descriptor& directory, const std::string& path, std::size_t name, FileSearcher& searcher,
+                   Counts& counts) {
     if (!collector_.wants(path) || must_stop()) return;
-    const Descriptor file = walker_.root().open_at(path, O_RDONLY, Root::Links::refuse);
+    const Descriptor file = Root::open_entry(directory, path.substr(name), O_RDONLY);
     struct stat status = {};
     if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
       ++counts.unreadable;
@@ -780,7 +804,7 @@ class TreeSearch {
       return;
     }
     FileMatches found;
-    switch (searcher.search(file, [this] { return must_stop(); }, found)) {
+    switch (searcher.search(file, static_cast<std::uint64_t>(status.st_size), [this] { return must_stop(); }, found)) {
       case FileEnd::searched: ++counts.searched; break;
       case FileEnd::binary: ++counts.binary; return;
       case FileEnd::unreadable: ++counts.unreadable; break;  // what was found before is given
