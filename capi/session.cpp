@@ -253,6 +253,18 @@ joey_status joey_session_project(const joey_session* session, joey_text** out_js
   });
 }
 
+joey_status joey_session_set_mention(joey_session* session, const char* mention, size_t mention_size, const char* text,
+                                     size_t text_size) {
+  return guarded([&]() -> joey_status {
+    if (session == nullptr) return invalid("session is NULL");
+    const Status set = ask_session<void>(*session, [name = std::string(view(mention, mention_size)),
+                                                    told = to_utf8(view(text, text_size))](Session& s) {
+      return s.set_mention(name, told);
+    });
+    return set ? JOEY_OK : fail(set.error());
+  });
+}
+
 joey_status joey_session_set_prompt_section(joey_session* session, const char* section, size_t section_size,
                                             const char* text, size_t text_size) {
   return guarded([&]() -> joey_status {

@@ -298,6 +298,15 @@ JOEY_API joey_status joey_session_set_prompt_section(joey_session *session, cons
                                                      const char *text, size_t text_size);
 
 /**
+ * Says what @problems or @terminal in a person's message means from now on: what an editor or compiler finds wrong, what
+ * the person's terminal shows. At most 50,000 bytes of it reach the model; `text` of size 0: nothing is known. Copied.
+ * @param mention  "problems" or "terminal"; else JOEY_ERR_INVALID_ARGUMENT.
+ * Since: 1.0.
+ */
+JOEY_API joey_status joey_session_set_mention(joey_session *session, const char *mention, size_t mention_size,
+                                              const char *text, size_t text_size);
+
+/**
  * Takes a checkpoint of the workspace now, for `task`: a task's id, or any name of the host's.
  *
  * A checkpoint holds every file that git would not ignore, byte for byte, whoever changed it. The workspace's own git

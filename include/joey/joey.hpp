@@ -602,6 +602,10 @@ class Session {
     return Text(json);
   }
   // Replaces a section of the system prompt of the tasks started from now on; an empty text leaves it out.
+  // What @problems or @terminal in a message means from now on.
+  void set_mention(std::string_view mention, std::string_view text) {
+    check(joey_session_set_mention(get(), mention.data(), mention.size(), text.data(), text.size()));
+  }
   void set_prompt_section(std::string_view section, std::string_view text) {
     check(joey_session_set_prompt_section(get(), section.data(), section.size(), text.data(), text.size()));
   }

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -170,7 +169,7 @@ class GitCheckpoints final : public Checkpoints {
   std::uint64_t cache_key() const { return current_boot() ^ options_.file_size_max; }
 
   Result<std::unique_ptr<Repository>> open(bool create, const CancelToken& cancel) {
-    std::call_once(library_once_, [this] { library_ = std::make_unique<Library>(); });
+    start_libgit2();
     const RepositoryLimits limits{options_.per_task_max, options_.repository_bytes_max,
                                   {options_.added_bytes_max, options_.disk_free_min}};
     return Repository::open(directory_, root_, create, limits, cache_key(), options_.lock_wait_max, cancel);
@@ -256,8 +255,6 @@ class GitCheckpoints final : public Checkpoints {
   std::string root_;       // canonical
   std::string directory_;  // of the repository
   CheckpointOptions options_;
-  std::once_flag library_once_;
-  std::unique_ptr<Library> library_;
 };
 
 }  // namespace

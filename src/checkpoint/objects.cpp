@@ -45,8 +45,10 @@ std::uint32_t swap_directory_bits(std::uint32_t mode) { return is_directory(mode
 
 }  // namespace
 
-Library::Library() { git_libgit2_init(); }
-Library::~Library() { git_libgit2_shutdown(); }
+void start_libgit2() {
+  static const int users = git_libgit2_init();
+  static_cast<void>(users);
+}
 
 bool is_directory(std::uint32_t mode) { return S_ISDIR(mode); }
 bool is_file(std::uint32_t mode) { return S_ISREG(mode); }

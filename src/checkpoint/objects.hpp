@@ -18,14 +18,9 @@ typedef struct git_odb git_odb;
 
 namespace joey::shadow {
 
-// libgit2 in use: it counts its users. The first costs some milliseconds.
-class Library {
- public:
-  Library();
-  ~Library();
-  Library(const Library&) = delete;
-  Library& operator=(const Library&) = delete;
-};
+// Before anything of libgit2 is used; the first call costs some milliseconds. It is never shut down: that would lose what
+// it keeps for each thread, and threads of the host may be about.
+void start_libgit2();
 
 // What is in a directory. `mode` is st_mode of a file, symlink or directory, with all permission bits: git reads trees
 // whose modes are not 0644 or 0755, and its fsck has an option for them. Directories may be empty.

@@ -285,6 +285,7 @@ Status Repository::check_after_boot() const {
     const Result<PackReader> reader = PackReader::open(pack.name + ".idx");
     const bool lost = reader ? !reader->intact() : reader.error().code == ErrorCode::corrupt;
     if (lost) remove_pack(pack.name);
+    if (lost) ::unlink(cache_path().c_str());  // it may name what is gone
   }
   return replace(path, boot);
 }

@@ -42,14 +42,12 @@ constexpr std::size_t message_lines_max = 100;          // of a commit's message
 constexpr std::chrono::seconds untracked_time_max{10};
 constexpr std::size_t untracked_entries_max = 500'000;
 
-// libgit2 makes the names of objects and the differences of texts; it sees no file. It counts who uses it.
-class Library {
- public:
-  Library() { git_libgit2_init(); }
-  ~Library() { git_libgit2_shutdown(); }
-  Library(const Library&) = delete;
-  Library& operator=(const Library&) = delete;
-};
+// libgit2 makes the names of objects and the differences of texts; it sees no file. It is never shut down: that would lose
+// what it keeps for each thread.
+void start_libgit2() {
+  static const int users = git_libgit2_init();
+  static_cast<void>(users);
+}
 
 Error was_cancelled() { return {ErrorCode::cancelled, "git: the look at it was cancelled"}; }
 
@@ -382,11 +380,12 @@ class Repository {
         folder_(std::move(folder)),
         root_(std::move(root)),
         lock_(std::move(lock)),
-        objects_(folder_.common) {}
+        objects_(folder_.common) {
+    start_libgit2();
+  }
   [[nodiscard]] bool is_tracked(const std::string& path) const;
   [[nodiscard]] std::string shown_above(const std::string& path) const;
 
-  std::unique_ptr<Library> library_{std::make_unique<Library>()};
   const Workspace* workspace_;
   CancelToken cancel_;
   GitFolder folder_;

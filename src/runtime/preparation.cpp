@@ -42,6 +42,8 @@ Preparation prepare(const PreparationRequest& request) {
   if (request.by_person && may_mention(request.text)) {
     MentionSources sources;
     sources.mode = request.mode;
+    if (request.problems) sources.problems = [&request] { return *request.problems; };
+    if (request.terminal) sources.terminal = [&request] { return *request.terminal; };
     sources.cancel = request.cancel;
     Expansion expansion = expand(request.text, *project, *request.workspace, sources);
     if (expansion.text != request.text || !expansion.blocks.empty()) {

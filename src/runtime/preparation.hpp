@@ -22,6 +22,8 @@ struct PreparationRequest {
   bool by_person{true};   // only then its mentions mean something
   bool begins{false};     // the first message of a task
   std::string mode;       // of the task
+  std::shared_ptr<const std::string> problems;  // what @problems means; may be null, like the next
+  std::shared_ptr<const std::string> terminal;
   Timestamp now{0};
   CancelToken cancel;
 };

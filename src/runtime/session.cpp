@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/text.hpp"
 #include "core/control.hpp"
 #include "tool/custom_tool.hpp"
 
@@ -94,6 +95,17 @@ Status Session::set_prompt_section(const std::string& section, std::string text)
   }
   sections_[section] = std::move(text);
   prompts_.clear();
+  return {};
+}
+
+Status Session::set_mention(const std::string& mention, std::string text) {
+  constexpr std::size_t size_max = 256U << 10;  // no more reaches a model
+  if (mention != "problems" && mention != "terminal") {
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("mention \"{}\": a host gives \"problems\" and \"terminal\"", mention));
+  }
+  auto& told = mention == "problems" ? mentions_.problems : mentions_.terminal;
+  told = text.empty() ? nullptr : std::make_shared<const std::string>(elide_middle(text, size_max));
   return {};
 }
 

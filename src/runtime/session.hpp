@@ -64,6 +64,14 @@ class Session {
   // A host's own text instead of a section of the prompts that are made from now on.
   [[nodiscard]] Status set_prompt_section(const std::string& section, std::string text);
 
+  // What @problems or @terminal in a message means from now on; null: nothing is known.
+  [[nodiscard]] Status set_mention(const std::string& mention, std::string text);
+  struct Mentions {
+    std::shared_ptr<const std::string> problems;
+    std::shared_ptr<const std::string> terminal;
+  };
+  [[nodiscard]] const Mentions& mentions() const { return mentions_; }
+
   // The prompt of a mode, and its texts for the store.
   struct ReadyPrompt {
     event::PromptSet set;
@@ -84,6 +92,7 @@ class Session {
   SessionSetup setup_;
   std::shared_ptr<Artifacts> artifacts_;
   std::map<std::string, std::string> sections_;  // of the host's
+  Mentions mentions_;
   std::vector<ToolSpec> specs_;
   std::vector<std::shared_ptr<const Tool>> project_tools_;
   std::map<std::string, std::shared_ptr<const ReadyPrompt>> prompts_;  // by mode

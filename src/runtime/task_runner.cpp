@@ -88,6 +88,8 @@ void TaskRunner::prepare_and_handle(Waiting waiting) {
   request.global = session_->setup().global;
   request.project = session_->project();
   request.project_options = session_->setup().project_options;
+  request.problems = session_->mentions().problems;
+  request.terminal = session_->mentions().terminal;
   request.now = engine_.scheduler().now();
   request.cancel = preparing_;
   if (const auto* start = std::get_if<input::Start>(&waiting.input)) {

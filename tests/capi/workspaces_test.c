@@ -53,9 +53,16 @@ static void project(int32_t loop) {
   OK(joey_session_set_prompt_section(w.session, "modes", 5, NULL, 0));
   INVALID(joey_session_set_prompt_section(w.session, "none", 4, "x", 1));
   INVALID(joey_session_set_prompt_section(NULL, "work", 4, "x", 1));
+  OK(joey_session_set_mention(w.session, "problems", 8, "a.c:7: SEVEN is not declared", 28));
+  OK(joey_session_set_mention(w.session, "terminal", 8, "forgotten", 9));
+  OK(joey_session_set_mention(w.session, "terminal", 8, NULL, 0));
+  INVALID(joey_session_set_mention(w.session, "weather", 7, "x", 1));
+  INVALID(joey_session_set_mention(NULL, "problems", 8, "x", 1));
   wire_completes(&w.wire, "done");
-  world_start(&w, "Go.");
+  world_start(&w, "Solve @problems, see @terminal.");
   world_wait(&w, JOEY_EVENT_TASK_ENDED, &e);
+  CHECK_HOLDS(w.wire.last_request, "a.c:7: SEVEN is not declared");
+  CHECK_HOLDS(w.wire.last_request, "No terminal output is known.");
   CHECK_HOLDS(w.wire.last_request, "Work as MARKED.");
   CHECK_HOLDS(w.wire.last_request, "answer in German");
   CHECK(strstr(w.wire.last_request, "# Modes") == NULL);

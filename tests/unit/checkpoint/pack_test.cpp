@@ -15,7 +15,7 @@ using joey::test::TemporaryDirectory;
 
 namespace {
 
-const Library library;
+const bool started = (start_libgit2(), true);
 
 std::vector<std::string> samples() {
   std::vector<std::string> samples = {"", "a", std::string(15, 'x'), std::string(16, 'x'), std::string(2'047, 'y'),

@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include <ctime>
 #include <string>
 #include <string_view>
 
@@ -21,14 +20,5 @@ inline bool holds(std::string_view text, std::string_view part) {
   if (!found) MESSAGE("missing \"" << std::string(part) << "\" in: " << std::string(text));
   return found;
 }
-
-// Of the processor, since it was made: what other programs do on the machine does not count.
-class ProcessorTime {
- public:
-  [[nodiscard]] double seconds() const { return static_cast<double>(std::clock() - start_) / CLOCKS_PER_SEC; }
-
- private:
-  std::clock_t start_{std::clock()};
-};
 
 }  // namespace joey
