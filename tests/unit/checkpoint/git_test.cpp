@@ -64,7 +64,7 @@ TEST_CASE("what did not change gives the last checkpoint again, and nothing is w
   CHECK(bench.open()->list("task_1").value().size() == 1);
 }
 
-TEST_CASE("design 39: source in bin, vendor and env, lock files, SQL and images are in a checkpoint") {
+TEST_CASE("defect 39: source in bin, vendor and env, lock files, SQL and images are in a checkpoint") {
   const Workbench bench;
   for (const char* path : {"bin/tool", "vendor/a.go", "env/x.py", "pkg/p.go", "obj/o.c", "out/o", "dist/d.js", "deps/d.c",
                            "package-lock.json", "Cargo.lock", "schema.sql", "logo.png", "data.csv", "run.log", "a.bak",

@@ -79,7 +79,7 @@ class Vandal {
 
 }  // namespace
 
-TEST_CASE("any earlier checkpoint of any tree is restored byte for byte, and every restore can be undone") {
+TEST_CASE("defect 39: any earlier checkpoint of any tree is restored byte for byte, and every restore can be undone") {
   for (std::uint64_t seed = 1; seed <= 25; ++seed) {
     CAPTURE(seed);
     Random random(seed);

@@ -397,7 +397,8 @@ Surroundings surroundings() {
                               {"list_files", "", "{}", ToolGroup::read, true},
                               {"write_to_file", "", "{}", ToolGroup::edit, false, changed_paths},
                               {"execute_command", "", "{}", ToolGroup::command, false},
-                              {"deploy", "", "{}", ToolGroup::custom, false}};
+                              {"deploy", "", "{}", ToolGroup::custom, false},
+                              {"tracker_query", "", "{}", ToolGroup::mcp, false}};
     out.insert(out.end(), control_tools().begin(), control_tools().end());
     return out;
   }();

@@ -179,7 +179,7 @@ TEST_CASE("blanks between words are forgiven") {
   CHECK(holds(applied("f( a )\n", block("f(a)", "x")), "failed"));  // none is not some
 }
 
-TEST_CASE("text that differs in white space alone is not the same, and an ambiguous match is never taken silently") {
+TEST_CASE("defect 1: text that differs in white space alone is not the same, and an ambiguous match is never taken silently") {
   CHECK(applied("  x\nx\n    x\n", block("x", "y")) == "  x\ny\n    x\n");
   CHECK(holds(applied("  x\n    x\n", block("x", "y")), "2 times, at lines 1, 2"));
   CHECK(holds(applied("x = 1\na\nx = 1\n", block("x = 1", "y")), "2 times, at lines 1, 3"));

@@ -77,7 +77,7 @@ TEST_CASE("a chunk replaces exactly its lines") {
   }
 }
 
-TEST_CASE("apply_patch keeps the line endings of a CRLF file and of a mixed one") {
+TEST_CASE("defect 3: apply_patch keeps the line endings of a CRLF file and of a mixed one") {
   CHECK(after_chunks("a\r\nb\r\n", "@@\n+c\n") == "a\r\nb\r\nc\r\n");
   CHECK(quoted(after_chunks("a\r\nb\nc\nd\r\n", " b\n+x\n c\n+y\n d\n")) == "a\\r\\nb\\nx\\nc\\ny\\nd\\r\\n");
 }
@@ -126,7 +126,7 @@ TEST_CASE("a chunk that has a choice is refused with its candidates, and the ord
   CHECK(holds(after_chunks(many, "-x\n"), "50 times, at lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...:"));
 }
 
-TEST_CASE("every chunk that fails is reported, not only the last, and none applies") {
+TEST_CASE("defect 2: every chunk that fails is reported, not only the last, and none applies") {
   const std::string text = "alpha beta gamma\nsecond line\nthird\n";
   const std::string report = after_chunks(text, "@@\n-alpha beta DELTA\n+x\n@@\n-second line\n+2\n@@\n-zzzzzzzzzz\n+y\n");
   CHECK(holds(report, "Chunk 1 of 3 (line 3 of the patch) failed: what it removes or keeps is not in the file. The nearest "

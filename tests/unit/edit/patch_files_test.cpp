@@ -51,7 +51,7 @@ TEST_CASE("a patch adds, deletes, updates and moves files, in the order it names
         "a: a\\n\nb: gone\nc: C\\n\nd -> x/d: D\\n\ne -> f: e\\n\n");
 }
 
-TEST_CASE("sections of one file build on each other") {
+TEST_CASE("defect 3: sections of one file build on each other") {
   const Files files{{"a", "1\n2\n3\n"}};
   CHECK(after_patch(files, "*** Update File: a\n-1\n+one\n*** Update File: a\n one\n-2\n+two\n") == "a: one\\ntwo\\n3\\n\n");
   CHECK(after_patch(files, "*** Update File: a\n*** Move to: b\n-1\n+one\n*** Update File: b\n-3\n+three\n") ==

@@ -75,13 +75,13 @@ TEST_CASE("a replacement changes exactly its place") {
   }
 }
 
-TEST_CASE("dollar sequences in a replacement are text") {
+TEST_CASE("defect 4: dollar sequences in a replacement are text") {
   CHECK(once("f(x)\n", "x", "$& $1 $$ $` $' \\1 \\0") == "f($& $1 $$ $` $' \\1 \\0)\n");
   CHECK(once("$& $$\n", "$&", "&") == "& $$\n");
   CHECK(tolerantly("f(  x )", "f( x )", "$&$$") == "$&$$");
 }
 
-TEST_CASE("a CRLF file is still one after an edit") {
+TEST_CASE("defect 4: a CRLF file is still one after an edit") {
   CHECK(everywhere("a\r\nb\r\na\r\n", "a\n", "a1\na2\n") == "a1\r\na2\r\nb\r\na1\r\na2\r\n");
 }
 

@@ -49,7 +49,7 @@ TEST_CASE("apply_diff leaves the file alone when nothing applies") {
   CHECK(world.bytes("a.txt") == "a\nb\n");
 }
 
-TEST_CASE("when every block fails, every one is reported, not only the last") {
+TEST_CASE("defect 2: when every block fails, every one is reported, not only the last") {
   ToolWorld world;
   world.file("a.txt", "a\nb\n");
   const auto outcome = world.run("apply_diff", arguments_of({{"path", "a.txt"}, {"diff", block("x", "1") + block("y", "2")}}));

@@ -41,7 +41,7 @@ void make_files(const ToolWorld& world) {
 
 }  // namespace
 
-TEST_CASE("apply_patch changes all files of a patch, and its result reports every one") {
+TEST_CASE("defect 2: apply_patch changes all files of a patch, and its result reports every one") {
   ToolWorld world;
   make_files(world);
   std::filesystem::permissions(world.root + "/d", std::filesystem::perms::owner_all);
@@ -59,7 +59,7 @@ TEST_CASE("apply_patch changes all files of a patch, and its result reports ever
   CHECK((status.st_mode & 0777) == 0700);  // a program that moves is still one
 }
 
-TEST_CASE("a patch that fails anywhere changes nothing") {
+TEST_CASE("defect 3: a patch that fails anywhere changes nothing") {
   ToolWorld world;
   make_files(world);
   const std::string before = tree(world);

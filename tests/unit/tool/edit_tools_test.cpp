@@ -52,7 +52,7 @@ TEST_CASE("every tool that edits changes what it is told, keeps the rest byte fo
   }
 }
 
-TEST_CASE("no tool that edits unescapes HTML, and none loses trailing white space") {
+TEST_CASE("defects 7 and 8: no tool that edits unescapes HTML, and none loses trailing white space") {
   ToolWorld world;
   for (const auto& [tool, arguments] : calls_on("f", "&lt;&amp;&#39;\t ")) {
     CAPTURE(tool);
@@ -100,7 +100,7 @@ TEST_CASE("every tool that edits finds nothing to do when the file holds the res
   }
 }
 
-TEST_CASE("a tool that edits refuses what it cannot edit, in one line, and makes nothing") {
+TEST_CASE("defects 24 and 28: a tool that edits refuses what it cannot edit, in one line, and makes nothing") {
   ToolWorld world;
   world.file("dir/file", "b");
   for (const std::string_view path : {"missing/f", "dir", "../out", "dir/file/x", "", "/etc/passwd"}) {
@@ -138,7 +138,7 @@ TEST_CASE("the file may be named by path or file_path, and the mode's pattern is
   CHECK(world.bytes("x") == "c\n");
 }
 
-TEST_CASE("an edit names its file whatever it puts there, so that empty content skips no mode's file pattern") {
+TEST_CASE("defect 27: an edit names its file whatever it puts there, so that empty content skips no mode's file pattern") {
   CHECK(paths_of("write_to_file", R"({"path":"a.cpp","content":""})") == std::vector<PathUse>{{"a.cpp", true}});
   CHECK(paths_of("edit_file", R"({"file_path":"a.cpp","old_string":"","new_string":""})") == std::vector<PathUse>{{"a.cpp", true}});
   CHECK(paths_of("insert_content", R"({"path":"a.cpp"})") == std::vector<PathUse>{{"a.cpp", true}});

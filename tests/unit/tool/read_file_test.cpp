@@ -69,7 +69,7 @@ TEST_CASE("reading a file part by part gives all of it, whatever the limit") {
 }
 
 TEST_CASE(
-    "defect: read_file past the end is an error that tells the number of lines, and only an empty file is empty") {
+    "defect 5: read_file past the end is an error that tells the number of lines, and only an empty file is empty") {
   ToolWorld world;
   world.file("a.txt", lines(3));
   for (const char* call : {R"({"path":"a.txt","offset":4})", R"({"path":"a.txt","offset":4,"column":2})",

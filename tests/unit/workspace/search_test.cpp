@@ -112,7 +112,7 @@ TEST_CASE("a carriage return belongs to the line's end") {
   CHECK(matching("foo\r\nbar\r\n", "o+$|r$") == Lines{"f:1:foo", "f:2:bar"});
 }
 
-TEST_CASE("a bad pattern is an error that says what is wrong with it") {
+TEST_CASE("defect 6: a bad pattern is an error that says what is wrong with it") {
   const TemporaryDirectory root;
   const auto workspace = open(root);
   const auto message = [&](const std::string& pattern, const std::string& glob = "") {
