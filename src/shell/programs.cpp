@@ -130,6 +130,9 @@ constexpr Row rows[] = {
     {"pdflatex latex xelatex lualatex tex", "", "-shell-escape --shell-escape -enable-write18 --enable-write18", "it runs other programs by it"},
 };
 
+// What git does with these it does whatever their arguments are.
+constexpr std::string_view inert_git_subcommands = "add branch checkout commit ls-files mv reset restore rev-parse rm status switch tag";
+
 // Programs whose input may hold commands, whatever their arguments.
 constexpr std::string_view readers_of_commands = "dc m4 ed pry";
 
@@ -341,7 +344,7 @@ std::optional<Escape> printf_escape(std::span<const ShellWord> words) {
 // `test` finds operators among its arguments, and one of them evaluates a name.
 std::optional<Escape> test_escape(std::span<const ShellWord> words) {
   const Escape refused{words.size(), "test may evaluate a variable's name"};
-  if (words[0].text == "[" && !words.empty()) words = words.first(words.size() - 1);
+  if (words[0].text == "[" && words.size() > 1) words = words.first(words.size() - 1);
   bool is_static = true;
   for (const ShellWord& word : words) {
     if (word.splits || word.text == "-v" || word.text == "-R") return refused;
@@ -435,7 +438,10 @@ std::optional<Escape> escape_of(std::span<const ShellWord> words) {
 
   std::optional<Escape> escape;
   std::size_t operand = first_operand(words);
-  if (name == "git") operand = git_subcommand(words, escape);
+  if (name == "git") {
+    operand = git_subcommand(words, escape);
+    if (operand < words.size() && lists(inert_git_subcommands, words[operand].text)) return escape;
+  }
   bool is_known = false;
   for (const Row& row : rows) {
     if (!lists(row.programs, name) && !lists(row.programs, general)) continue;

@@ -109,13 +109,16 @@ struct SecondReader::Parts {
 
   void mark(ScriptMark::Kind kind, std::size_t begin, std::size_t end) { marks.push_back({begin, end, kind}); }
 
+  // Within double quotes the node begins with the spaces before it.
+  std::size_t past_spaces(std::size_t begin) const { return std::min(text.find_first_not_of(" \t\n", begin), text.size()); }
+
   void visit(TSNode node, Role role, Role parent) {
     using Kind = ScriptMark::Kind;
     const std::size_t begin = ts_node_start_byte(node);
     const std::size_t end = ts_node_end_byte(node);
     switch (role) {
       case Role::command_name: mark(Kind::command, begin, end); break;
-      case Role::substitution: mark(Kind::substitution, begin, end); break;
+      case Role::substitution: mark(Kind::substitution, past_spaces(begin), end); break;
       case Role::redirect: mark(Kind::redirect, begin, 0); break;
       case Role::comment: mark(Kind::comment, begin, end); break;
       case Role::heredoc_start: mark(Kind::heredoc, begin, 0); break;
