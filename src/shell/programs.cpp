@@ -35,10 +35,10 @@ constexpr Wrapper wrappers[] = {
 };
 
 constexpr std::string_view opaque_wrappers =
-    "at batch bwrap capsh catchsegv cgexec chpst chroot chrt coproc cpulimit dbus-run-session direnv dotenv entr expect "
-    "fakechroot fakeroot faketime firejail flock gdb gtime hyperfine linux32 linux64 lldb ltrace nsenter numactl parallel "
+    "at batch bwrap capsh catchsegv cgexec chpst chroot chrt cpulimit dbus-launch dbus-run-session direnv dotenv dumb-init "
+    "eatmydata entr expect fakechroot fakeroot faketime firejail flock gdb gosu gtime hyperfine linux32 linux64 lldb ltrace nsenter numactl parallel "
     "pkexec perf prlimit proot proxychains proxychains4 rlwrap run-parts runuser schroot screen script setarch setpriv sg "
-    "softlimit start-stop-daemon strace su systemd-run systemd-inhibit tmux torsocks torify tsocks unshare valgrind "
+    "softlimit ssh-agent start-stop-daemon strace su su-exec systemd-inhibit systemd-run tini tmux torsocks torify tsocks unshare valgrind "
     "with-contenv xvfb-run";
 
 struct Builtin {
@@ -126,6 +126,13 @@ constexpr Row rows[] = {
     {"npm npx pnpm yarn", "", "--script-shell --node-options --node-arg --init-module", "npm runs another program by it"},
     {"gcc g++ cc c++ clang clang++ gfortran", "", "-wrapper ^-fplugin ^-specs ^--specs ^-B -load", "the compiler runs another program by it"},
     {"gh", "alias extension", "", "gh runs other programs by it"},
+    {"hg", "", "--config --debugger", "hg runs other programs by its configuration"},
+    {"svn", "", "--diff-cmd --diff3-cmd --editor-cmd --config-option --config-dir", "svn runs another program by it"},
+    {"ip", "netns vrf", "", "ip runs other programs by it"},
+    {"tcpdump", "", "-z -w", "tcpdump runs another program or writes a file by it"},
+    {"ldd", "", "^", "ldd may run the program it looks at"},
+    {"rename prename file-rename", "", "^", "it runs the Perl code of its arguments"},
+    {"crontab", "", "^", "what it is given runs later"},
     {"zip", "", "-T --test --unzip-command", "zip runs another program by it"},
     {"pdflatex latex xelatex lualatex tex", "", "-shell-escape --shell-escape -enable-write18 --enable-write18", "it runs other programs by it"},
 };
@@ -335,10 +342,20 @@ std::optional<Escape> interpreter_escape(std::span<const ShellWord> words) {
 
 std::optional<Escape> printf_escape(std::span<const ShellWord> words) {
   if (words.size() < 2) return std::nullopt;
-  const ShellWord& first = words[1];
-  if (first.is_static && (!first.text.starts_with('-') || first.text == "--")) return std::nullopt;
-  if (!may_be_option(first) && !first.text.starts_with('-')) return std::nullopt;
-  return Escape{words.size(), "printf may evaluate a variable's name"};
+  const Escape refused{words.size(), "printf may assign to a variable"};
+  const bool has_end = words[1].is_static && words[1].text == "--";
+  if (has_end && words.size() < 3) return std::nullopt;
+  const ShellWord& format = words[has_end ? 2 : 1];
+  if (!format.is_static || (!has_end && format.text.starts_with('-'))) return refused;
+  // %n assigns.
+  const std::string_view text = format.text;
+  for (std::size_t at = text.find('%'); at != std::string_view::npos; at = text.find('%', at + 1)) {
+    const std::size_t conversion = text.find_first_not_of("-+ #'0123456789.*hlLjzt", at + 1);
+    if (conversion == std::string_view::npos) break;
+    if (text[conversion] == 'n') return refused;
+    at = conversion;
+  }
+  return std::nullopt;
 }
 
 // `test` finds operators among its arguments, and one of them evaluates a name.
@@ -369,6 +386,17 @@ std::optional<Escape> set_escape(std::span<const ShellWord> words) {
     if (other == std::string_view::npos) continue;
     if (text[other] != 'o' || other + 1 != text.size() || i + 1 >= words.size()) return refused;
     if (!lists("errexit nounset pipefail xtrace", words[++i].text)) return refused;
+  }
+  return std::nullopt;
+}
+
+// Its second operand is written.
+std::optional<Escape> uniq_escape(std::span<const ShellWord> words) {
+  std::size_t operands = 0;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    if (words[i].splits) operands += 1;
+    if (!words[i].text.starts_with('-')) operands += 1;
+    if (operands > 1) return Escape{i, "uniq writes a file by it"};
   }
   return std::nullopt;
 }
@@ -434,7 +462,7 @@ std::optional<Escape> escape_of(std::span<const ShellWord> words) {
   if (name == "source" || name == ".") return Escape{1, "the shell runs a file by it"};
   if (lists(other_shells, name)) return Escape{words.size(), "a shell whose language is not read here"};
   if (lists(readers_of_commands, name)) return Escape{words.size(), "it runs commands that its input holds"};
-  if (name == "uniq" && words.size() > 2) return Escape{words.size() - 1, "uniq writes a file by it"};
+  if (name == "uniq") return uniq_escape(words);
 
   std::optional<Escape> escape;
   std::size_t operand = first_operand(words);

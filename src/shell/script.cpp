@@ -503,6 +503,10 @@ class Reader {
         break;
       }
       last = at_;
+      // {name}> assigns the descriptor's number.
+      if (text_[before] == '{' && text_[at_ - 1] == '}' && is_any_of(peek(), "<>") && peek() != '\0') {
+        stop("a file descriptor that is assigned to a variable");
+      }
     }
     if (last == begin && !stopped_) stop("an operator without a command before it");
     if (words.empty()) return;

@@ -28,6 +28,15 @@ bool is_name(std::string_view text) {
          std::all_of(text.begin(), text.end(), [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
 }
 
+// Whether every shell of the Bourne family reads `script` as Bash does. In others $'\'' ends at the second quote, [[ is a
+// command, and &> ends one.
+bool is_portable(std::string_view script) {
+  for (const std::string_view own : {"$'", "[[", "&>", "|&", "<<<", "<(", ">(", "+=", ";&", "time", "function", "((", "@("}) {
+    if (script.find(own) != std::string_view::npos) return false;
+  }
+  return true;
+}
+
 // Makes parts of what was read.
 class Interpreter {
  public:
@@ -178,7 +187,7 @@ class Interpreter {
     for (; i < words.size(); ++i) {
       const std::string_view option = words[i].text;
       if (!words[i].is_static) break;
-      if (lists("--norc --noprofile --login --posix", option)) continue;
+      if (lists("--norc --noprofile --login", option)) continue;
       if (option == "--") {
         ++i;
         break;
@@ -196,6 +205,9 @@ class Interpreter {
     if (i >= words.size()) {
       unknown("a shell that runs what its input says", text);
     } else if (has_script && words[i].is_static) {
+      if (!lists("bash rbash", base_name(words[0].text)) && !is_portable(words[i].text)) {
+        unknown("a script that shells read in different ways", text);
+      }
       script(words[i].text, place);
     } else if (has_script || !words[i].is_static) {
       unknown("a script that is known only when it runs", text);

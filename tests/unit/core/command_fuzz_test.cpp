@@ -158,7 +158,9 @@ class Arena {
     for (std::string line; std::getline(file, line);) {
       const std::size_t begin = line.find_first_not_of('+');
       if (begin == 0 || begin == std::string::npos || line[begin] != ' ') continue;
-      std::istringstream words(line.substr(begin + 1));
+      std::string shown = line.substr(begin + 1);
+      std::erase(shown, '\'');  // the trace quotes words: '['
+      std::istringstream words(shown);
       std::string word;
       words >> word;
       if (is_allowed(word) || word == "for" || word == "case" || word == "[[") continue;
