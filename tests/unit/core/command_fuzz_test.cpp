@@ -358,6 +358,11 @@ TEST_CASE("nothing but what is allowed runs of a line that is allowed") {
     MESSAGE("skipped: there is no /bin/bash");
     return;
   }
+  ShellParser parser;
+  if (evaluate_command("ls", {{"*"}, {}}, {}, parser).verdict != Verdict::allow) {
+    MESSAGE("skipped: the grammar of Bash is not built in, so nothing is allowed");
+    return;
+  }
   std::vector<std::string> table;
   for (const commands::Line& line : commands::read_table()) table.push_back(line.text);
   Arena arena;
@@ -373,7 +378,6 @@ TEST_CASE("nothing but what is allowed runs of a line that is allowed") {
   const std::uint64_t seed = seed_text == nullptr ? 1 : std::strtoull(seed_text, nullptr, 10);
   CAPTURE(seed);
   Generator generator(seed, table);
-  ShellParser parser;
   const CommandFiles files = commands::table_files();
   std::set<std::string> seen;
   std::size_t ran = 0;
