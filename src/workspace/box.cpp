@@ -240,6 +240,11 @@ void guard(Guarded& top, std::string_view path, Guarded::How how) {
 
 }  // namespace
 
+bool hides_something(const Guarded& node) {
+  return node.how == Guarded::How::hidden ||
+         std::any_of(node.entries.begin(), node.entries.end(), [](auto& entry) { return hides_something(entry.second); });
+}
+
 Result<Guarded> guarded_paths(const BoxRules& rules, const Root& root) {
   Guarded top;
   for (const auto& [paths, how] : {std::pair{&rules.read_only, Guarded::How::read_only}, {&rules.hidden, Guarded::How::hidden}}) {

@@ -119,11 +119,6 @@ class Ruleset {
   std::uint64_t handled_;
 };
 
-bool hides_something(const Guarded& node) {
-  return node.how == Guarded::How::hidden ||
-         std::any_of(node.entries.begin(), node.entries.end(), [](auto& entry) { return hides_something(entry.second); });
-}
-
 // Allows a directory's entries one by one, and so none of the guarded ones more than it may. The directory itself cannot
 // take new names then: a right to make them holds for everything beneath.
 class Splitter {
@@ -213,7 +208,7 @@ void LandlockBox::report_kernel() {
   reduced.emplace_back("metadata: permission bits, times and extended attributes of this user's files outside the box, and of guarded "
                        "paths, can be changed: use bubblewrap, or run as a user that owns nothing else");
   reduced.emplace_back("processes: which other processes run, and with which arguments, can be seen: use bubblewrap");
-  if (hides_something(Guarded{}) || !rules_.hidden.empty()) {
+  if (!rules_.hidden.empty()) {
     reduced.emplace_back("hidden paths: the names in hidden directories can be listed, and another hard link of a hidden file can be read: "
                          "use bubblewrap against the first");
   }

@@ -81,6 +81,7 @@ struct Guarded {
   How how{How::within};
   std::vector<std::pair<std::string, Guarded>> entries{};
 };
+[[nodiscard]] bool hides_something(const Guarded& node);
 // Symlinks among the paths are followed as they are now.
 [[nodiscard]] Result<Guarded> guarded_paths(const BoxRules& rules, const Root& root);
 

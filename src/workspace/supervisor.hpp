@@ -25,7 +25,7 @@ inline constexpr int arguments_count = 10;
 
 // What is passed becomes descriptors 4, 5 and so on of the shell. A plain shell gets none; a box does (confine.hpp).
 inline constexpr int first_passed = 4;
-inline constexpr int passed_max = 24;
+inline constexpr int passed_max = 96;
 
 // One packet each on the control socket.
 struct Report {

@@ -465,6 +465,11 @@ static int try_threads(char **a) {
   }
   return 0;
 }
+static int try_time(char **a) {
+  while (clock() / CLOCKS_PER_SEC < number(a[0])) {
+  }
+  return 0;
+}
 static int try_files(char **a) {
   for (long wanted = number(a[0]); wanted > 0; --wanted) {
     if (open("/dev/null", O_RDONLY) < 0) return -1;
@@ -496,7 +501,7 @@ static const struct {
     {"type_wide", try_type_wide, 0}, {"console", try_console, 0}, {"discipline", try_discipline, 0},
     {"privileges", try_privileges, 0}, {"core", try_core, 0}, {"memory", try_memory, 1},
     {"memory_by_many", try_memory_by_many, 1}, {"forks", try_forks, 1}, {"threads", try_threads, 1},
-    {"files", try_files, 1},
+    {"files", try_files, 1}, {"time", try_time, 1},
 };
 
 int main(int count, char **arguments) {
