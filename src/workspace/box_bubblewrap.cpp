@@ -239,7 +239,8 @@ class BubblewrapBox final : public PreparedBox {
   void report_machine();
   [[nodiscard]] std::string home() const;
   [[nodiscard]] Status add_view(Arguments& arguments, Placeholders& placeholders) const;
-  [[nodiscard]] confine::Plan inner_plan(const BoxRequest& request, int control, int ruleset) const;
+  [[nodiscard]] confine::Plan inner_plan(const BoxRequest& request) const;
+  [[nodiscard]] Result<Descriptor> add_ruleset(confine::Plan& plan) const;
 
   Root root_;
   std::string bubblewrap_;
@@ -248,7 +249,6 @@ class BubblewrapBox final : public PreparedBox {
   CgroupHomes homes_;
   std::vector<sock_filter> filter_;
   Descriptor program_;
-  Descriptor ruleset_;
   std::optional<PrivateDirectory> private_;
 };
 
@@ -279,6 +279,10 @@ Status BubblewrapBox::check_program() {
 
 void BubblewrapBox::report_machine() {
   const int abi = landlock_abi();
+  if (::geteuid() == 0 && abi < 2) {
+    report_.reduced.emplace_back("root: owns files of /proc in any namespace, and nothing but read-only mounts keeps it from them: run as "
+                                 "an ordinary user, or on a kernel with Landlock 2");
+  }
   if (!binds_descriptors_) {
     report_.reduced.emplace_back("guarded paths: bound by their names, which another command of the workspace could change at that moment: "
                                  "install bubblewrap 0.10.0 or newer");
@@ -338,9 +342,6 @@ Status BubblewrapBox::prepare() {
   auto program = confine_program();
   if (!program) return tl::unexpected(std::move(program.error()));
   program_ = std::move(*program);
-  auto ruleset = scoping_ruleset(rules_.proxy_port);
-  if (!ruleset) return tl::unexpected(std::move(ruleset.error()));
-  ruleset_ = std::move(*ruleset);
   return {};
 }
 
@@ -359,6 +360,11 @@ Status BubblewrapBox::add_view(Arguments& arguments, Placeholders& placeholders)
     if (::lstat(path.c_str(), &status) == 0 && !S_ISLNK(status.st_mode)) arguments.hide(path, S_ISDIR(status.st_mode));
   }
   arguments.add("--proc", "/proc", "--dev", "/dev", "--dir", "/run");
+  // Root owns these outside as well as in here, whatever namespace it is in; bubblewrap covers them only where it sees that
+  // it could write them.
+  for (const char* path : {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi", "/proc/mtrr"}) {
+    arguments.add("--ro-bind-try", path, path);
+  }
   arguments.add("--ro-bind-try", "/sys/devices/system/cpu", "/sys/devices/system/cpu");
   for (const char* path : {"/tmp", "/var/tmp"}) arguments.add("--bind", private_->tmp(), path);
   arguments.add("--bind", private_->home(), home());
@@ -376,14 +382,21 @@ Status BubblewrapBox::add_view(Arguments& arguments, Placeholders& placeholders)
   return {};
 }
 
-confine::Plan BubblewrapBox::inner_plan(const BoxRequest& request, int control, int ruleset) const {
+Result<Descriptor> BubblewrapBox::add_ruleset(confine::Plan& plan) const {
+  const Descriptor top = root_.open_at("", O_PATH | O_DIRECTORY, Root::Links::refuse);
+  if (!top) return box_failure("opening the workspace", errno);
+  std::vector<std::string> paths = rules_.writable;
+  paths.push_back(private_->home());
+  paths.push_back(private_->tmp());
+  return inner_ruleset(plan, {&top}, paths, rules_.proxy_port);
+}
+
+confine::Plan BubblewrapBox::inner_plan(const BoxRequest& request) const {
   confine::Plan plan = empty_plan();
   add_limits(plan, rules_.limits, homes_);
   plan.is_init = 1;
   plan.has_terminal = request.has_terminal ? 1 : 0;
-  plan.control = control;
   plan.drops_privileges = 1;
-  plan.ruleset = ruleset;
   plan.filter_count = static_cast<std::uint32_t>(filter_.size());
   std::copy(filter_.begin(), filter_.end(), plan.filter);
   return plan;
@@ -399,8 +412,11 @@ Result<BoxLaunch> BubblewrapBox::launch(const BoxRequest& request) const {
   int next = plan_descriptors_first;
   const int inner = next++;
   const int arguments_file = next++;
-  const int control = next++;
-  const int ruleset = ruleset_ ? next++ : -1;
+  confine::Plan plan = inner_plan(request);
+  plan.control = next++;
+  auto ruleset = add_ruleset(plan);
+  if (!ruleset) return tl::unexpected(std::move(ruleset.error()));
+  if (*ruleset) plan.ruleset = next++;
   confine::Plan outer = empty_plan();
   for (std::size_t i = 0; i < remains->cgroups->procs.size(); ++i) outer.cgroups[i] = next++;
   Arguments arguments(binds_descriptors_, next);
@@ -418,7 +434,7 @@ Result<BoxLaunch> BubblewrapBox::launch(const BoxRequest& request) const {
 
   auto outer_file = plan_file(outer);
   if (!outer_file) return tl::unexpected(std::move(outer_file.error()));
-  auto inner_file = plan_file(inner_plan(request, control, ruleset));
+  auto inner_file = plan_file(plan);
   if (!inner_file) return tl::unexpected(std::move(inner_file.error()));
   auto view_file = memory_file("joey-bwrap", arguments.bytes(), false);
   if (!view_file) return tl::unexpected(std::move(view_file.error()));
@@ -426,10 +442,10 @@ Result<BoxLaunch> BubblewrapBox::launch(const BoxRequest& request) const {
   BoxLaunch launch;
   launch.has_init = true;
   launch.descriptors = {program_.get(), outer_file->get(), inner_file->get(), view_file->get(), request.control};
-  if (ruleset_) launch.descriptors.push_back(ruleset_.get());
+  if (*ruleset) launch.descriptors.push_back(ruleset->get());
   for (const Descriptor& procs : remains->cgroups->procs) launch.descriptors.push_back(procs.get());
   for (const Descriptor& bound : arguments.descriptors()) launch.descriptors.push_back(bound.get());
-  for (auto* file : {&*outer_file, &*inner_file, &*view_file}) launch.owned.push_back(std::move(*file));
+  for (auto* file : {&*outer_file, &*inner_file, &*view_file, &*ruleset}) launch.owned.push_back(std::move(*file));
   for (Descriptor& bound : arguments.descriptors()) launch.owned.push_back(std::move(bound));
   launch.remains = std::move(remains);
   launch.path = "/proc/self/fd/4";

@@ -62,9 +62,9 @@ std::uint64_t handled_files(int abi) {
   return handled;
 }
 
-Result<Descriptor> create_ruleset(int abi, bool files, bool ports) {
+Result<Descriptor> create_ruleset(int abi, bool ports) {
   RulesetAttributes attributes;
-  if (files) attributes.handled_files = handled_files(abi);
+  attributes.handled_files = handled_files(abi);
   if (ports && abi >= 4) attributes.handled_ports = bind_tcp | connect_tcp;
   if (abi >= 6) attributes.scoped = scope_abstract_sockets | scope_signals;
   const std::size_t size = (abi >= 6 ? 3 : abi >= 4 ? 2 : 1) * sizeof(std::uint64_t);
@@ -73,19 +73,10 @@ Result<Descriptor> create_ruleset(int abi, bool files, bool ports) {
   return ruleset;
 }
 
-// A proxy's port may be connected to, on whatever host.
-Status allow_port(const Descriptor& ruleset, std::uint16_t port) {
-  const PortRule rule{connect_tcp, port};
-  if (::syscall(SYS_landlock_add_rule, ruleset.get(), rule_type_port, &rule, 0) != 0) {
-    return box_failure("allowing the proxy's port", errno);
-  }
-  return {};
-}
-
 class Ruleset {
  public:
-  static Result<Ruleset> create(int abi) {
-    auto fd = create_ruleset(abi, true, true);
+  static Result<Ruleset> create(int abi, bool ports) {
+    auto fd = create_ruleset(abi, ports);
     if (!fd) return tl::unexpected(std::move(fd.error()));
     return Ruleset(std::move(*fd), handled_files(abi));
   }
@@ -110,7 +101,14 @@ class Ruleset {
     return at ? allow(at, rights) : Status();
   }
 
-  Status allow_port(std::uint16_t port) { return joey::allow_port(fd_, port); }
+  // A proxy's port may be connected to, on whatever host.
+  Status allow_port(std::uint16_t port) {
+    const PortRule rule{connect_tcp, port};
+    if (::syscall(SYS_landlock_add_rule, fd_.get(), rule_type_port, &rule, 0) != 0) {
+      return box_failure("allowing the proxy's port", errno);
+    }
+    return {};
+  }
   Descriptor take() { return std::move(fd_); }
 
  private:
@@ -270,7 +268,7 @@ Status LandlockBox::allow_workspace(Ruleset& ruleset) const {
 }
 
 Result<Descriptor> LandlockBox::make_ruleset(int terminal) const {
-  auto created = Ruleset::create(abi_);
+  auto created = Ruleset::create(abi_, true);
   if (!created) return tl::unexpected(std::move(created.error()));
   Ruleset& ruleset = *created;
   Status ok;
@@ -338,13 +336,30 @@ int landlock_abi() {
   return abi < 0 ? 0 : static_cast<int>(abi);
 }
 
-Result<Descriptor> scoping_ruleset(std::uint16_t proxy_port) {
+Result<Descriptor> inner_ruleset(confine::Plan& plan, const std::vector<const Descriptor*>& changing_directories,
+                                 const std::vector<std::string>& changing_paths, std::uint16_t proxy_port) {
   const int abi = landlock_abi();
-  if (abi < (proxy_port != 0 ? 4 : 6)) return Descriptor();
-  auto ruleset = create_ruleset(abi, false, proxy_port != 0);
-  if (!ruleset || proxy_port == 0) return ruleset;
-  if (Status ok = allow_port(*ruleset, proxy_port); !ok) return tl::unexpected(std::move(ok.error()));
-  return ruleset;
+  if (abi < 2) return Descriptor();  // the first would refuse every rename from one directory to another
+  auto created = Ruleset::create(abi, proxy_port != 0);
+  if (!created) return tl::unexpected(std::move(created.error()));
+  Status ok;
+  for (const Descriptor* directory : changing_directories) {
+    if (ok) ok = created->allow(*directory, changing);
+  }
+  for (const std::string& path : changing_paths) {
+    if (ok) ok = created->allow(path, changing);
+  }
+  if (ok && proxy_port != 0) ok = created->allow_port(proxy_port);
+  if (!ok) return tl::unexpected(std::move(ok.error()));
+  const auto add = [&](std::string_view path, std::uint64_t rights) {
+    confine::PathRule& rule = plan.path_rules[plan.path_rules_count++];
+    path.copy(rule.path, sizeof rule.path - 1);
+    rule.rights = rights & handled_files(abi);
+  };
+  add("/", reading);
+  add("/dev", using_devices | reading);
+  add("/dev/shm", changing);
+  return created->take();
 }
 
 Result<std::shared_ptr<const PreparedBox>> prepare_landlock_box(BoxRules rules, bool probing) {

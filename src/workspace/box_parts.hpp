@@ -113,9 +113,12 @@ inline constexpr int plan_descriptors_first = 6;  // after the program and its p
 
 [[nodiscard]] int landlock_abi();  // 0: there is none
 [[nodiscard]] Result<std::shared_ptr<const PreparedBox>> prepare_landlock_box(BoxRules rules, bool probing);
-// For boxes whose files are guarded otherwise: signals, abstract sockets, and TCP to no other than the proxy's port.
-// Empty where this kernel has nothing of that.
-[[nodiscard]] Result<Descriptor> scoping_ruleset(std::uint16_t proxy_port);
+// For boxes with a mount namespace: a second guard of their files, which holds where root owns what the namespace shows (its
+// /proc above all); signals and abstract sockets within the box; TCP to no other port than the proxy's. Puts it into
+// `plan` but for the descriptor; the directories of `changing` are those of the box that lie outside it. Empty where this
+// kernel has nothing of that.
+[[nodiscard]] Result<Descriptor> inner_ruleset(confine::Plan& plan, const std::vector<const Descriptor*>& changing,
+                                               const std::vector<std::string>& changing_paths, std::uint16_t proxy_port);
 
 // --- The filter of system calls (box_filter.cpp) ---
 

@@ -23,6 +23,8 @@ namespace {
 
 using namespace freestanding;
 
+constexpr int o_path = 010000000;  // O_PATH, which the headers give to the C library's friends alone
+
 [[noreturn]] void fail(const char* what, long status) {
   char line[160];
   char* end = line;
@@ -125,6 +127,15 @@ void leave_init_behind() {
 }
 
 void restrict_files() {
+  for (std::uint32_t i = 0; i < plan.path_rules_count; ++i) {
+    const long at = system_call(__NR_openat, AT_FDCWD, address(plan.path_rules[i].path), o_path | O_CLOEXEC);
+    if (at < 0) continue;
+    landlock_path_beneath_attr rule;
+    rule.allowed_access = plan.path_rules[i].rights;
+    rule.parent_fd = static_cast<int>(at);
+    require("a Landlock rule", system_call(__NR_landlock_add_rule, plan.ruleset, LANDLOCK_RULE_PATH_BENEATH, address(&rule), 0));
+    system_call(__NR_close, at);
+  }
   require("Landlock", system_call(__NR_landlock_restrict_self, plan.ruleset, 0));
 }
 

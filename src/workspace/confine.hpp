@@ -29,6 +29,14 @@ struct Limit {
   std::uint64_t value;  // soft and hard; more than the hard limit there is means that one
 };
 
+// What may be done with a directory and beneath it, as Landlock counts rights. For those that are only in the box; it need
+// not be there.
+struct PathRule {
+  char path[24];
+  std::uint64_t rights;
+};
+inline constexpr int path_rules_max = 8;
+
 // Carried out in this order. A descriptor below 0 is not there.
 struct Plan {
   std::uint32_t size;  // of this structure: both sides are of one build
@@ -47,7 +55,9 @@ struct Plan {
   std::uint32_t ignores_signals;
   std::uint32_t clears_environment;
   std::uint32_t drops_privileges;  // all capabilities, and every way to new ones
-  std::int32_t ruleset;            // of Landlock
+  std::int32_t ruleset;            // of Landlock; the path rules are added
+  std::uint32_t path_rules_count;
+  PathRule path_rules[path_rules_max];
   std::uint32_t filter_count;
   std::int32_t close_from;  // descriptors from this one on do not reach the next program
   sock_filter filter[filter_max];

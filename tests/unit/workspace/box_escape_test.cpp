@@ -27,7 +27,7 @@ struct Attempt {
   const char* command;
   const char* shows{"ESCAPED"};  // in the output when it succeeds; so does a change of what is guarded
   Control control{Control::everybody};
-  BoxKind gap{BoxKind::none};  // the box whose report says that it does not stop this
+  BoxKind gap{BoxKind::none};  // the box whose report says that it does not stop this, or that has one of its own
   bool in_terminal{false};
 };
 
@@ -81,14 +81,14 @@ constexpr Attempt attempts[] = {
     {"cut to nothing by opening", "$P truncating_open $OUT/target", "nothing"},
     {"change the mode", "chmod 777 $OUT/target", "nothing", Control::everybody, BoxKind::landlock},
     {"write a shell profile", "echo evil >> $OUT/.bashrc", "nothing"},
-    {"write the user's own profile", "echo >> $(getent passwd $(id -u) | cut -d: -f6)/.profile && echo ESCAPED", "ESCAPED", Control::harmful},
+    {"write the user's own profile", "echo >> $(getent passwd $(id -u) | cut -d: -f6)/.profile && echo ESCAPED", "ESCAPED", Control::harmful, BoxKind::bubblewrap},
     {"write a system program", ": >> /usr/bin/env && echo ESCAPED", "ESCAPED", Control::root},
     {"write the list of users", ": >> /etc/passwd && echo ESCAPED", "ESCAPED", Control::root},
     {"write a schedule", ": >> /etc/crontab && echo ESCAPED; touch /etc/cron.d/joey-test && echo ESCAPED", "ESCAPED", Control::harmful},
     {"preload a library everywhere", ": >> /etc/ld.so.cache && echo ESCAPED", "ESCAPED", Control::root},
     {"read password hashes", "cat /etc/shadow && echo ESCAPED", "ESCAPED", Control::root},
     {"read password hashes of groups", "cat /etc/gshadow && echo ESCAPED", "ESCAPED", Control::root},
-    {"write to the shared temporary directory", "ls /var/tmp && echo ESCAPED"},
+    {"write to the shared temporary directory", "ls /var/tmp && echo ESCAPED", "ESCAPED", Control::everybody, BoxKind::bubblewrap},
 
     // --- Hidden paths ---
     {"hidden: read", "cat .env", hidden},
@@ -245,10 +245,10 @@ constexpr Attempt attempts[] = {
     {"uevent helper", ": >> /sys/kernel/uevent_helper && echo ESCAPED", "ESCAPED", Control::perhaps},
     {"disk", "for d in /dev/vda /dev/sda /dev/nvme0n1 /dev/xvda /dev/loop0; do head -c1 $d > /dev/null && echo ESCAPED; done", "ESCAPED", Control::perhaps},
     {"memory of the machine", "head -c1 /dev/mem > /dev/null && echo ESCAPED; head -c1 /proc/kcore >/dev/null && echo ESCAPED", "ESCAPED", Control::perhaps},
-    {"virtual machines", "exec 5<> /dev/kvm && echo ESCAPED", "ESCAPED", Control::perhaps},
-    {"user file systems", "exec 5<> /dev/fuse && echo ESCAPED", "ESCAPED", Control::perhaps},
+    {"virtual machines", "[ -c /dev/kvm ] && exec 5<> /dev/kvm && echo ESCAPED", "ESCAPED", Control::perhaps},
+    {"user file systems", "[ -c /dev/fuse ] && exec 5<> /dev/fuse && echo ESCAPED", "ESCAPED", Control::perhaps},
     {"make a device", "$P device a/null", "ESCAPED", Control::root},
-    {"another's terminal", "for t in /dev/tty1 /dev/console /dev/ttyS0; do exec 5<> $t && echo ESCAPED; done", "ESCAPED", Control::perhaps},
+    {"another's terminal", "for t in /dev/tty1 /dev/console /dev/ttyS0; do [ -c $t ] && exec 5<> $t && echo ESCAPED; done", "ESCAPED", Control::perhaps},
     {"shared memory files", "touch /dev/shm/joey-test-$VICTIM && echo ESCAPED", "ESCAPED", Control::harmful, BoxKind::bubblewrap},
     {"type at the terminal", "$P type", "ESCAPED", Control::perhaps, BoxKind::none, true},
     {"type at the terminal with high bits", "$P type_wide", "ESCAPED", Control::perhaps, BoxKind::none, true},
@@ -316,7 +316,7 @@ void try_everything(BoxKind kind) {
     CHECK_MESSAGE(!outcome.escaped, std::string(to_string(kind)), ": ", std::string(attempt.name), ": ", outcome.output);
     if (!outcome.escaped) ++stopped;
   }
-  MESSAGE(std::string(to_string(kind)) << ": " << stopped << " attempts stopped; " << gaps << " not made, for the box says that it does not stop them");
+  MESSAGE(std::string(to_string(kind)) << ": " << stopped << " attempts stopped; " << gaps << " that it says it does not stop, or that reach something of its own");
 }
 
 TEST_CASE("nothing gets out of a box of Landlock") { try_everything(BoxKind::landlock); }
