@@ -327,6 +327,7 @@ class Supervisor {
   // The command could have stopped it.
   void wake() { ::syscall(SYS_pidfd_send_signal, process_.get(), SIGCONT, nullptr, 0); }
 
+  std::shared_ptr<const Box> box_;
   std::shared_ptr<void> remains_;  // of its box; released after its end
   Descriptor process_;             // a pidfd
   Descriptor control_;
@@ -407,6 +408,7 @@ Result<Supervisor> Supervisor::start(int directory_fd, const Program& program, c
   const int errors = command.errors ? command.errors.get() : output;
   auto launch = make_launch(program, spec, environment, output, control.get());
   if (!launch) return tl::unexpected(std::move(launch.error()));
+  supervisor.box_ = spec.box;
   supervisor.has_init_ = launch->box.has_init;
   supervisor.remains_ = launch->box.remains;
   SpawnOptions options;

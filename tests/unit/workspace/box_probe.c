@@ -183,6 +183,16 @@ static int try_listen(char **a) { /* where the test then finds it */
   if (bind(fd, (const struct sockaddr *)&to, sizeof to) != 0) return -1;
   return listen(fd, 1);
 }
+static int try_tcp_both(char **a) { /* to a server of its own */
+  struct sockaddr_in at = loopback("0");
+  socklen_t size = sizeof at;
+  (void)a;
+  const int server = socket(AF_INET, SOCK_STREAM, 0);
+  if (server < 0 || bind(server, (struct sockaddr *)&at, size) != 0 || listen(server, 1) != 0) return -1;
+  getsockname(server, (struct sockaddr *)&at, &size);
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  return connect(client, (struct sockaddr *)&at, size);
+}
 static int try_udp(char **a) { /* an answer must come from outside */
   const struct sockaddr_in to = loopback(a[0]);
   const struct timeval limit = {1, 0};
@@ -487,7 +497,7 @@ static const struct {
     {"handle", try_handle, 2}, {"device", try_device, 1}, {"opening", try_opening, 2},
     {"descriptors", try_descriptors, 0}, {"race", try_race, 2}, {"abstract", try_abstract, 1}, {"unix", try_unix, 1},
     {"tcp", try_tcp, 1}, {"tcp6", try_tcp6, 1}, {"mptcp", try_mptcp, 1}, {"fast_open", try_fast_open, 1},
-    {"listen", try_listen, 1}, {"udp", try_udp, 1}, {"socket", try_socket, 3}, {"ptrace", try_ptrace, 1},
+    {"listen", try_listen, 1}, {"udp", try_udp, 1}, {"tcp_both", try_tcp_both, 0}, {"socket", try_socket, 3}, {"ptrace", try_ptrace, 1},
     {"vm_read", try_vm_read, 2}, {"kill", try_kill, 2}, {"pidfd_kill", try_pidfd_kill, 2},
     {"signal_owner", try_signal_owner, 1}, {"getfd", try_getfd, 1}, {"prlimit", try_prlimit, 1},
     {"priority", try_priority, 1}, {"shared_memory", try_shared_memory, 1}, {"queue", try_queue, 1},

@@ -160,7 +160,8 @@ struct BoxRun {
 // The directories are beneath /var/tmp: /tmp is another one in some boxes, and its absence would prove nothing.
 class BoxWorld {
  public:
-  BoxWorld() : directory_("/var/tmp") {
+  explicit BoxWorld(const std::string& where = "/var/tmp") : directory_(where) {
+    std::filesystem::create_directories(directory_ / "private");
     std::filesystem::create_directories(directory_ / "ws");
     std::filesystem::create_directories(directory_ / "out");
     auto opened = open_local_workspace(directory_ / "ws", {.loop = loop_.handle(), .scheduler = &loop_});
@@ -189,8 +190,6 @@ class BoxWorld {
     put("a/open", "open\n");
     std::filesystem::copy_file(JOEY_BOX_PROBE, root() + "/src/probe");
     std::filesystem::permissions(root() + "/src/probe", std::filesystem::perms::all);
-    const int size = 64;
-    static_cast<void>(size);
   }
 
   // What no command in a box may change.
@@ -213,14 +212,14 @@ class BoxWorld {
     rules.hidden = {".env", "secrets", "a/b/token"};
     rules.read_only = {"AGENTS.md", ".git/config", ".git/hooks", ".vscode", ".roo"};
     rules.limits = {.memory = 256U << 20, .processes = 100, .cpu_time = std::chrono::seconds(2), .file_size = 8U << 20, .open_files = 256, .disk = 0};
-    rules.temporary_parent = "/var/tmp";
+    rules.temporary_parent = directory_ / "private";
     return rules;
   }
   // Of a workspace without guarded paths or limits.
   [[nodiscard]] BoxRules plain_rules() const {
     BoxRules rules;
     rules.workspace = root();
-    rules.temporary_parent = "/var/tmp";
+    rules.temporary_parent = directory_ / "private";
     return rules;
   }
 
