@@ -320,7 +320,7 @@ Result<PrivateDirectory> PrivateDirectory::make(const std::string& parent) {
   const std::string final_name = fmt::format("{}/{}{}", parent, private_prefix, name.substr(name.size() - 6));
   if (::rename(name.c_str(), final_name.c_str()) != 0) return box_failure("naming its private directory", errno);
   made.path_ = final_name;
-  for (const std::string& inner : {made.home(), made.tmp()}) {
+  for (const std::string& inner : {made.home(), made.tmp(), made.var_tmp()}) {
     if (::mkdir(inner.c_str(), 0700) != 0) return box_failure("making its private directory", errno);
   }
   return made;

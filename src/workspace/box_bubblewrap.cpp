@@ -366,7 +366,7 @@ Status BubblewrapBox::add_view(Arguments& arguments, Placeholders& placeholders)
     arguments.add("--ro-bind-try", path, path);
   }
   arguments.add("--ro-bind-try", "/sys/devices/system/cpu", "/sys/devices/system/cpu");
-  for (const char* path : {"/tmp", "/var/tmp"}) arguments.add("--bind", private_->tmp(), path);
+  arguments.add("--bind", private_->tmp(), "/tmp", "--bind", private_->var_tmp(), "/var/tmp");
   arguments.add("--bind", private_->home(), home());
   for (const std::string& path : rules_.readable) arguments.add("--ro-bind", path, path);
   for (const std::string& path : rules_.writable) arguments.add("--bind", path, path);
@@ -388,6 +388,7 @@ Result<Descriptor> BubblewrapBox::add_ruleset(confine::Plan& plan) const {
   std::vector<std::string> paths = rules_.writable;
   paths.push_back(private_->home());
   paths.push_back(private_->tmp());
+  paths.push_back(private_->var_tmp());
   return inner_ruleset(plan, {&top}, paths, rules_.proxy_port);
 }
 

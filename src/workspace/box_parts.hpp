@@ -85,7 +85,7 @@ struct Guarded {
 // Symlinks among the paths are followed as they are now.
 [[nodiscard]] Result<Guarded> guarded_paths(const BoxRules& rules, const Root& root);
 
-// The private directory: home and tmp in it are the box's. Locked while it is used.
+// The private directory: what is in it are the box's directories of those names. Locked while it is used.
 class PrivateDirectory {
  public:
   [[nodiscard]] static Result<PrivateDirectory> make(const std::string& parent);
@@ -95,6 +95,7 @@ class PrivateDirectory {
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::string home() const { return path_ + "/home"; }
   [[nodiscard]] std::string tmp() const { return path_ + "/tmp"; }
+  [[nodiscard]] std::string var_tmp() const { return path_ + "/var-tmp"; }
 
  private:
   PrivateDirectory() = default;

