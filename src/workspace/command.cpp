@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <linux/memfd.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "workspace/box_parts.hpp"
 #include "workspace/local.hpp"
 #include "workspace/supervisor.hpp"
 
@@ -105,20 +107,28 @@ const std::vector<std::string>& clean_environment() {
 
 Result<std::vector<std::string>> make_environment(const CommandSpec& spec) {
   std::vector<std::string> environment = clean_environment();
+  const auto set = [&](const std::string& name, const std::string& value) {
+    const std::string prefix = name + '=';
+    std::erase_if(environment, [&](const std::string& entry) { return entry.starts_with(prefix); });
+    environment.push_back(prefix + value);
+  };
   if (spec.terminal) {
     std::replace(environment.begin(), environment.end(), std::string("TERM=dumb"), std::string("TERM=xterm-256color"));
+  }
+  const auto* box = static_cast<const PreparedBox*>(spec.box.get());
+  if (box) {
+    for (const auto& [name, value] : box->environment()) set(name, value);
   }
   for (const auto& [name, value] : spec.environment) {
     if (name.empty() || name.find('=') != name.npos) {
       return failure(ErrorCode::invalid_argument, fmt::format("command: \"{}\" is no name of a variable", name));
     }
-    const std::string prefix = name + '=';
-    std::erase_if(environment, [&](const std::string& entry) { return entry.starts_with(prefix); });
-    environment.push_back(prefix + value);
+    set(name, value);
     if (auto ok = check_argument(fmt::format("the variable {}", name), environment.back()); !ok) {
       return tl::unexpected(std::move(ok.error()));
     }
   }
+  if (box) return boxed_environment(*box, std::move(environment));
   return environment;
 }
 
@@ -283,6 +293,8 @@ class Supervisor {
   [[nodiscard]] int control() const { return control_.get(); }  // readable when it has something to report
   [[nodiscard]] const Ends& ends() const { return ends_; }
   explicit operator bool() const { return static_cast<bool>(process_); }
+  // In a box with an init: what counts as the shell's end is that one's report.
+  [[nodiscard]] bool has_init() const { return has_init_; }
 
   void close_input() {
     ends_.input.close();
@@ -315,11 +327,36 @@ class Supervisor {
   // The command could have stopped it.
   void wake() { ::syscall(SYS_pidfd_send_signal, process_.get(), SIGCONT, nullptr, 0); }
 
-  Descriptor process_;  // a pidfd
+  std::shared_ptr<const Box> box_;
+  std::shared_ptr<void> remains_;  // of its box; released after its end
+  Descriptor process_;             // a pidfd
   Descriptor control_;
   Ends ends_;
   Descriptor input_reader_;
+  bool has_init_{false};
 };
+
+// What the supervisor starts: the program, or what closes a box around it first.
+struct Launch {
+  Program program;
+  std::vector<int> passed;
+  bool has_terminal{false};
+  BoxLaunch box;
+};
+
+Result<Launch> make_launch(const Program& program, const CommandSpec& spec, const std::vector<std::string>& environment,
+                           int output, int control) {
+  Launch launch{program, {}, spec.terminal.has_value(), {}};
+  if (!spec.box) return launch;
+  const BoxRequest request{program.path, program.arguments, environment, launch.has_terminal, output, control};
+  auto box = static_cast<const PreparedBox&>(*spec.box).launch(request);
+  if (!box) return tl::unexpected(std::move(box.error()));
+  launch.program = {box->path, box->arguments};
+  launch.passed = box->descriptors;
+  launch.has_terminal = launch.has_terminal && !box->has_init;
+  launch.box = std::move(*box);
+  return launch;
+}
 
 // What posix_spawn() takes, freed with its owner.
 class SpawnOptions {
@@ -369,8 +406,15 @@ Result<Supervisor> Supervisor::start(int directory_fd, const Program& program, c
   const int output = command.output.get();
   const int input = command.input ? command.input.get() : output;
   const int errors = command.errors ? command.errors.get() : output;
+  auto launch = make_launch(program, spec, environment, output, control.get());
+  if (!launch) return tl::unexpected(std::move(launch.error()));
+  supervisor.box_ = spec.box;
+  supervisor.has_init_ = launch->box.has_init;
+  supervisor.remains_ = launch->box.remains;
   SpawnOptions options;
-  for (const int fd : {control.get(), input, output, errors, directory_fd}) {
+  std::vector<int> inherited = launch->passed;
+  inherited.insert(inherited.end(), {control.get(), input, output, errors, directory_fd});
+  for (const int fd : inherited) {
     if (const int error = options.inherit(fd)) return system_failure("posix_spawn", error);
   }
   std::vector<std::string> arguments{"joey-supervisor",
@@ -380,9 +424,10 @@ Result<Supervisor> Supervisor::start(int directory_fd, const Program& program, c
                                      fmt::to_string(errors),
                                      fmt::to_string(directory_fd),
                                      fmt::to_string(::getpid()),
-                                     spec.terminal ? "1" : "0",
-                                     program.path};
-  arguments.insert(arguments.end(), program.arguments.begin(), program.arguments.end());
+                                     launch->has_terminal ? "1" : "0",
+                                     fmt::format("{}", fmt::join(launch->passed, ",")),
+                                     launch->program.path};
+  arguments.insert(arguments.end(), launch->program.arguments.begin(), launch->program.arguments.end());
   pid_t pid = -1;
   const int error = ::posix_spawn(&pid, fmt::format("/proc/self/fd/{}", image->get()).c_str(), options.actions(),
                                   options.attributes(), pointers(arguments).data(), pointers(environment).data());
@@ -546,7 +591,10 @@ class LocalCommand final : public Command {
       return tell_output(fmt::format("joey: cannot start {}: {}\n", program_, std::strerror(report.value)),
                          supervisor_.ends().errors ? &CommandSink::on_error_output : &CommandSink::on_output);
     }
+    if (exited_) return true;  // the box follows its shell
     CommandExit exit;
+    const bool box_failed = supervisor_.has_init() && report.kind == supervisor::Report::Kind::shell_ended;
+    if (box_failed && WIFEXITED(report.value)) return tell_exit({supervisor::exit_code_start_failed, 0});
     if (WIFEXITED(report.value)) exit.code = WEXITSTATUS(report.value);
     if (WIFSIGNALED(report.value)) exit.signal = WTERMSIG(report.value);
     return tell_exit(exit);

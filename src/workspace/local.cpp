@@ -22,6 +22,7 @@
 
 #include "base/path.hpp"
 #include "base/text.hpp"
+#include "workspace/box.hpp"
 #include "workspace/command.hpp"
 #include "workspace/walk.hpp"
 
@@ -762,6 +763,10 @@ Status LocalWorkspace::rename(std::string_view from, std::string_view to, const 
 Result<std::unique_ptr<Command>> LocalWorkspace::start(CommandSpec spec, CommandSink& sink) {
   if (options_.loop == nullptr || options_.scheduler == nullptr) {
     return failure(ErrorCode::unsupported, "this workspace was opened without a loop to run commands on");
+  }
+  if (spec.box && spec.box->rules().workspace != root()) {
+    return failure(ErrorCode::invalid_argument, fmt::format("the box is of another workspace, {}: prepare one for {}",
+                                                            quoted_path(spec.box->rules().workspace), quoted_path(root())));
   }
   const Result<Admitted> admitted = admit(spec.directory.empty() ? "." : spec.directory);
   if (!admitted) return tl::unexpected(admitted.error());

@@ -20,62 +20,12 @@
 
 #include <initializer_list>
 
+#include "workspace/freestanding.hpp"
+
 namespace joey::supervisor {
 namespace {
 
-// The kernel's answer: a value, or minus an errno.
-long system_call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0) {
-#if defined(__x86_64__)
-  register long r10 asm("r10") = d;
-  register long r8 asm("r8") = e;
-  register long r9 asm("r9") = 0;
-  long result;
-  asm volatile("syscall"
-               : "=a"(result)
-               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-               : "rcx", "r11", "memory");
-  return result;
-#elif defined(__aarch64__)
-  register long x8 asm("x8") = number;
-  register long x0 asm("x0") = a;
-  register long x1 asm("x1") = b;
-  register long x2 asm("x2") = c;
-  register long x3 asm("x3") = d;
-  register long x4 asm("x4") = e;
-  register long x5 asm("x5") = 0;
-  asm volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
-  return x0;
-#else
-#error "the supervisor does not know how this machine calls its kernel"
-#endif
-}
-
-template <class T>
-long address(T* pointer) {
-  return reinterpret_cast<long>(pointer);
-}
-
-[[noreturn]] void exit_now(int code) {
-  for (;;) system_call(__NR_exit_group, code);
-}
-
-using SignalMask = unsigned long;  // the kernel's sigset_t: 64 bits
-
-constexpr int signal_max = 64;
-
-constexpr SignalMask mask_of(int signal) { return 1UL << (signal - 1); }
-
-long set_blocked_signals(SignalMask mask) {
-  return system_call(__NR_rt_sigprocmask, SIG_SETMASK, address(&mask), 0, sizeof mask);
-}
-
-// Also what the host ignores: exec keeps that.
-void reset_signals() {
-  constexpr unsigned long by_default[4] = {};  // struct sigaction of the kernel, SIG_DFL
-  for (int signal = 1; signal <= signal_max; ++signal) {
-    system_call(__NR_rt_sigaction, signal, address(by_default), 0, sizeof(SignalMask));
-  }
-}
+using namespace freestanding;
 
 std::int64_t now_ms() {
   timespec time{};
@@ -303,6 +253,8 @@ struct Descriptors {
 // What the supervisor is told to start.
 struct Shell {
   Descriptors fds;
+  int passed[passed_max];  // beside 0 to 2
+  int passed_count;
   bool has_terminal;
   const char* path;
   char** arguments;
@@ -310,14 +262,18 @@ struct Shell {
 };
 
 // Closes what the host lets its children inherit. False leaves descriptors open.
-bool close_others(const Descriptors& keep) {
+bool close_others(const Shell& keep) {
   unsigned first = 0;
   for (;;) {
     unsigned next = ~0U;  // the lowest kept descriptor from `first` on
-    for (const int fd : {keep.control, keep.input, keep.output, keep.errors, keep.directory}) {
+    const auto consider = [&](int fd) {
       const auto candidate = static_cast<unsigned>(fd);
       if (candidate >= first && candidate < next) next = candidate;
+    };
+    for (const int fd : {keep.fds.control, keep.fds.input, keep.fds.output, keep.fds.errors, keep.fds.directory}) {
+      consider(fd);
     }
+    for (int i = 0; i < keep.passed_count; ++i) consider(keep.passed[i]);
     if (next > first && system_call(__NR_close_range, first, next == ~0U ? ~0U : next - 1, 0) < 0) return false;
     if (next == ~0U) return true;
     first = next + 1;
@@ -334,19 +290,28 @@ int run_shell(Shell& shell, int supervisor) {
     if (const long status = system_call(__NR_ioctl, fds.output, TIOCSCTTY, 0); status < 0) return static_cast<int>(-status);
   }
 
-  // Out of the way of 0 to 3, which come next.
-  for (int* fd : {&fds.control, &fds.input, &fds.output, &fds.errors, &fds.directory}) {
-    const long moved = system_call(__NR_fcntl, *fd, F_DUPFD, 4);
+  // Out of the way of the numbers they get next.
+  const int first_free = first_passed + shell.passed_count;
+  const auto move = [&](int& fd) {
+    const long moved = system_call(__NR_fcntl, fd, F_DUPFD, first_free);
     if (moved < 0) return static_cast<int>(-moved);
-    *fd = static_cast<int>(moved);
+    fd = static_cast<int>(moved);
+    return 0;
+  };
+  for (int* fd : {&fds.control, &fds.input, &fds.output, &fds.errors, &fds.directory}) {
+    if (const int error = move(*fd)) return error;
+  }
+  for (int i = 0; i < shell.passed_count; ++i) {
+    if (const int error = move(shell.passed[i])) return error;
   }
   system_call(__NR_dup3, fds.input, 0, 0);
   system_call(__NR_dup3, fds.output, 1, 0);
   system_call(__NR_dup3, fds.errors, 2, 0);
   system_call(__NR_dup3, fds.control, 3, O_CLOEXEC);
   fds.control = 3;
+  for (int i = 0; i < shell.passed_count; ++i) system_call(__NR_dup3, shell.passed[i], first_passed + i, 0);
   if (const long status = system_call(__NR_fchdir, fds.directory); status < 0) return static_cast<int>(-status);
-  if (const long status = system_call(__NR_close_range, 4, ~0U, 0); status < 0) return static_cast<int>(-status);
+  if (const long status = system_call(__NR_close_range, first_free, ~0U, 0); status < 0) return static_cast<int>(-status);
   set_blocked_signals(0);
   return static_cast<int>(
       -system_call(__NR_execve, address(shell.path), address(shell.arguments), address(shell.environment)));
@@ -373,11 +338,14 @@ class Supervisor {
     control_ = fds.control;
     StartRequest start{};
     if (system_call(__NR_recvfrom, control_, address(&start), sizeof start) != static_cast<long>(sizeof start)) exit_now(1);
-    if (const int error = prepare(fds, engine)) fail(error);
+    if (const int error = prepare(shell, engine)) fail(error);
     shell_ = start_shell(shell);
     if (shell_ < 0) fail(static_cast<int>(-shell_));
     // The engine must see the end of its pipes, and a file system its last user.
     for (const int fd : {fds.input, fds.output, fds.errors, fds.directory}) system_call(__NR_close, fd);
+    for (int i = 0; i < shell.passed_count; ++i) {
+      if (shell.passed[i] != control_) system_call(__NR_close, shell.passed[i]);
+    }
     clear_arguments(shell.arguments - 1, shell.environment);  // the path is before them
 
     while (reap()) {
@@ -402,7 +370,7 @@ class Supervisor {
 
   // An engine that dies closes its control socket, unless a child it forked still holds it: so its process is watched
   // as well.
-  int prepare(const Descriptors& fds, int engine) {
+  int prepare(const Shell& shell, int engine) {
     system_call(__NR_prctl, PR_SET_NAME, address("joey-supervisor"));
     system_call(__NR_setsid);
     reset_signals();
@@ -410,7 +378,7 @@ class Supervisor {
     if (const long status = system_call(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1); status < 0) {
       return static_cast<int>(-status);
     }
-    if (!close_others(fds)) return ENOSYS;
+    if (!close_others(shell)) return ENOSYS;
     system_call(__NR_chdir, address("/"));
     engine_ = static_cast<int>(system_call(__NR_pidfd_open, engine));
     if (engine_ < 0) return -engine_;
@@ -518,38 +486,27 @@ class Supervisor {
 
 }  // namespace
 
-// What the kernel left on the stack: the count, the arguments, a null, the environment.
-extern "C" [[noreturn]] void joey_supervisor_main(long* stack) {
+}  // namespace joey::supervisor
+
+extern "C" [[noreturn]] void joey_program_main(long* stack) {
+  using namespace joey::supervisor;
   const auto count = static_cast<int>(stack[0]);
   auto** arguments = reinterpret_cast<char**>(stack + 1);
   if (count <= arguments_count) exit_now(2);
+  Shell shell{.fds = {.control = to_int(arguments[1]),
+                      .input = to_int(arguments[2]),
+                      .output = to_int(arguments[3]),
+                      .errors = to_int(arguments[4]),
+                      .directory = to_int(arguments[5])},
+              .passed = {},
+              .passed_count = 0,
+              .has_terminal = to_int(arguments[7]) != 0,
+              .path = arguments[9],
+              .arguments = arguments + arguments_count,
+              .environment = arguments + count + 1};
+  for (const char* at = arguments[8]; is_digit(*at) && shell.passed_count < passed_max; at += *at == ',') {
+    shell.passed[shell.passed_count++] = static_cast<int>(take_number(at));
+  }
   Supervisor supervisor;
-  supervisor.run({.fds = {.control = to_int(arguments[1]),
-                          .input = to_int(arguments[2]),
-                          .output = to_int(arguments[3]),
-                          .errors = to_int(arguments[4]),
-                          .directory = to_int(arguments[5])},
-                  .has_terminal = to_int(arguments[7]) != 0,
-                  .path = arguments[8],
-                  .arguments = arguments + arguments_count,
-                  .environment = arguments + count + 1},
-                 to_int(arguments[6]));
-}
-
-}  // namespace joey::supervisor
-
-#if defined(__x86_64__)
-asm(".text\n.globl _start\n_start:\n xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call joey_supervisor_main\n");
-#elif defined(__aarch64__)
-asm(".text\n.globl _start\n_start:\n mov x29, #0\n mov x0, sp\n bl joey_supervisor_main\n");
-#endif
-
-// The compiler calls these for copies of structures.
-extern "C" void* memcpy(void* to, const void* from, size_t size) {
-  for (size_t i = 0; i < size; ++i) static_cast<volatile char*>(to)[i] = static_cast<const char*>(from)[i];
-  return to;
-}
-extern "C" void* memset(void* to, int byte, size_t size) {
-  for (size_t i = 0; i < size; ++i) static_cast<volatile char*>(to)[i] = static_cast<char>(byte);
-  return to;
+  supervisor.run(shell, to_int(arguments[6]));
 }

@@ -18,14 +18,20 @@
 namespace joey::supervisor {
 
 // The arguments of the program: its name, `control input output errors directory` (descriptors), `engine` (a process) and
-// `terminal` (0 or 1) as decimal numbers, the path of the shell, then the shell's own arguments. The shell gets the
-// environment as it is. With a terminal, input, output and errors are the same descriptor, which becomes the controlling
-// terminal of the shell's session.
-inline constexpr int arguments_count = 9;
+// `terminal` (0 or 1) as decimal numbers, `passed` (descriptors with ',' between them), the path of the shell, then the
+// shell's own arguments. The shell gets the environment as it is. With a terminal, input, output and errors are the same
+// descriptor, which becomes the controlling terminal of the shell's session.
+inline constexpr int arguments_count = 10;
+
+// What is passed becomes descriptors 4, 5 and so on of the shell. A plain shell gets none; a box does (confine.hpp).
+inline constexpr int first_passed = 4;
+inline constexpr int passed_max = 96;
 
 // One packet each on the control socket.
 struct Report {
-  enum class Kind : std::int32_t { shell_ended, start_failed };
+  // boxed_shell_ended comes from the init process of a box, and is what counts: what the supervisor started there is no
+  // shell, and its shell_ended follows.
+  enum class Kind : std::int32_t { shell_ended, start_failed, boxed_shell_ended };
   Kind kind;
   std::int32_t value;  // a wait status; an errno
 };

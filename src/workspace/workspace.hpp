@@ -15,6 +15,8 @@
 
 namespace joey {
 
+class Box;
+
 enum class FileKind : std::uint8_t { file, directory, symlink, other };
 
 struct FileInfo {
@@ -51,6 +53,8 @@ struct CommandSpec {
   std::optional<TerminalSize> terminal{};
   // Standard error goes to CommandSink::on_error_output(). Without effect on a terminal.
   bool separate_errors{false};
+  // What limits the command and everything it starts (box.hpp), of the same workspace. None: what its user may do.
+  std::shared_ptr<const Box> box{};
 };
 inline constexpr std::size_t command_input_size_max = std::size_t{16} << 20;  // bytes
 

@@ -1,0 +1,66 @@
+// What the confine program is told: the last thing that runs before a boxed command's shell.
+//
+//   engine --- supervisor --- confine = shell                        (landlock)
+//   engine --- supervisor --- confine = bwrap --- confine --- shell   (bubblewrap)
+//   engine --- supervisor --- confine = runc ---- confine --- shell   (OCI)
+//
+// Where "=" stands, the process becomes the next one. The program is freestanding like the supervisor and runs from
+// memory, so what loads or preloads libraries for a command has no say before the box is closed. It decides nothing:
+// the engine has opened, counted and compiled everything, and this carries it out or exits with exit_code_start_failed
+// and a line on standard error. Nothing of it is skipped when it fails.
+#pragma once
+
+#include <linux/filter.h>
+
+#include <cstdint>
+
+namespace joey::confine {
+
+// The arguments of the program: its name, the descriptor of a Plan, the path of what it becomes, then the arguments of
+// that.
+inline constexpr int arguments_count = 3;
+
+inline constexpr int cgroups_max = 4;
+inline constexpr int limits_max = 16;
+inline constexpr int filter_max = 512;  // instructions
+
+struct Limit {
+  std::int32_t resource;
+  std::uint64_t value;  // soft and hard; more than the hard limit there is means that one
+};
+
+// What may be done with a directory and beneath it, as Landlock counts rights. For those that are only in the box; it need
+// not be there.
+struct PathRule {
+  char path[24];
+  std::uint64_t rights;
+};
+inline constexpr int path_rules_max = 8;
+
+// Carried out in this order. A descriptor below 0 is not there.
+struct Plan {
+  std::uint32_t size;  // of this structure: both sides are of one build
+
+  std::int32_t cgroups[cgroups_max];  // cgroup.procs files: the process joins
+  std::uint32_t limits_count;
+  Limit limits[limits_max];
+
+  // The process is the init of a pid namespace: it forks, its child goes on and has a session of its own, with standard
+  // input as its terminal if so asked. The init reports the child's end on `control`, reaps, and ends with the last.
+  std::uint32_t is_init;
+  std::uint32_t has_terminal;
+  std::int32_t control;
+
+  // SIGTERM and its like must reach the commands in the box, not the program that holds the box.
+  std::uint32_t ignores_signals;
+  std::uint32_t clears_environment;
+  std::uint32_t drops_privileges;  // all capabilities, and every way to new ones
+  std::int32_t ruleset;            // of Landlock; the path rules are added
+  std::uint32_t path_rules_count;
+  PathRule path_rules[path_rules_max];
+  std::uint32_t filter_count;
+  std::int32_t close_from;  // descriptors from this one on do not reach the next program
+  sock_filter filter[filter_max];
+};
+
+}  // namespace joey::confine
