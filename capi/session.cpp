@@ -9,7 +9,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "capi/handles.hpp"
-#include "core/policy.hpp"
+#include "core/call_policy.hpp"
 
 using namespace joey;
 using namespace joey::capi;
@@ -67,7 +67,8 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   out.base_url = text_or(options.base_url, "");
   out.api_key = text_or(options.api_key, "");
   out.instructions = text_or(options.instructions, "");
-  out.policy = {split_list(options.allow), split_list(options.deny)};
+  out.policy = {split_list(options.allow), split_list(options.deny), split_list(options.allow_commands),
+                split_list(options.deny_commands)};
   out.limits.turns_max = options.turns_max;
   constexpr std::uint64_t tokens_max = std::numeric_limits<std::int64_t>::max();
   out.limits.tokens_max = static_cast<std::int64_t>(std::min(options.tokens_max, tokens_max));
@@ -123,6 +124,31 @@ std::string project_json(const Project& project) {
   }
   json.end_array().key("warnings").begin_array();
   for (const std::string& warning : project.warnings) json.value(warning);
+  json.end_array().end_object();
+  return out;
+}
+
+std::string decision_json(const CommandDecision& decision) {
+  const auto verdict_name = [](Verdict verdict) {
+    return verdict == Verdict::allow ? "allow" : verdict == Verdict::ask ? "ask" : "deny";
+  };
+  const auto kind_name = [](ShellPart::Kind kind) {
+    switch (kind) {
+      case ShellPart::Kind::command: return "command";
+      case ShellPart::Kind::redirect: return "redirect";
+      case ShellPart::Kind::assignment: return "assignment";
+      case ShellPart::Kind::unknown: break;
+    }
+    return "unknown";
+  };
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().field("verdict", verdict_name(decision.verdict)).field("rule", to_utf8(decision.rule));
+  json.key("parts").begin_array();
+  for (const CommandPartDecision& part : decision.parts) {
+    json.begin_object().field("text", to_utf8(part.text)).field("kind", kind_name(part.kind));
+    json.field("verdict", verdict_name(part.verdict)).field("rule", to_utf8(part.rule)).end_object();
+  }
   json.end_array().end_object();
   return out;
 }
@@ -237,6 +263,19 @@ joey_status joey_session_run_tool(joey_session* session, const char* name, size_
         timeout_ms, [cancel] { cancel.cancel(); });
     if (!outcome) return fail(outcome.error());
     *out_json = make_text(outcome_json(*outcome));
+    return JOEY_OK;
+  });
+}
+
+joey_status joey_session_explain_command(const joey_session* session, const char* command, size_t command_size,
+                                         joey_text** out_json) {
+  return guarded([&]() -> joey_status {
+    clear(out_json);
+    if (session == nullptr || out_json == nullptr) return invalid("session or out_json is NULL");
+    // Of a session's snapshot, which does not change.
+    const TaskConfig& config = session->session->setup().config;
+    const CommandUse use{std::string(view(command, command_size)), {}};
+    *out_json = make_text(decision_json(evaluate_command_line(config.policy, use, config.workspace)));
     return JOEY_OK;
   });
 }

@@ -27,6 +27,7 @@ int dispatch(const cli::Options& options) {
     case cli::Command::diff: return cli::diff(options);
     case cli::Command::restore: return cli::restore(options);
     case cli::Command::project: return cli::project(options);
+    case cli::Command::explain: return cli::explain(options);
     case cli::Command::tool: return cli::tool(options);
     case cli::Command::tools: return cli::tools(options);
   }

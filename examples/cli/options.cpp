@@ -41,6 +41,7 @@ class Parser {
     define_tool(app);
     define_tools(app);
     define_project(app);
+    define_policy(app);
   }
 
   static std::string version() {
@@ -62,6 +63,7 @@ class Parser {
     add_workspace(sub);
     add_mode(sub);
     add_auto_approve(sub);
+    add_command_rules(sub);
     sub.add_option("--provider", options_.provider, "anthropic, openai, openrouter, ollama, ... Default: whose key is set")
         ->type_name("NAME")
         ->envname("JOEY_PROVIDER")
@@ -169,6 +171,21 @@ class Parser {
     sub.add_flag("--json", options_.json, "As JSON");
   }
 
+  void define_policy(CLI::App& app) {
+    CLI::App& policy = *app.add_subcommand("policy", "What a session's rules say, without running anything");
+    policy.group("Commands");
+    policy.require_subcommand(1);
+    CLI::App& sub = command(policy, Command::explain, "explain", "Whether a command line would run, ask or be denied, part by part");
+    sub.add_option("COMMAND", options_.command_line, "The command line, as execute_command gets it")->required();
+    add_workspace(sub);
+    add_auto_approve(sub);
+    add_command_rules(sub);
+    sub.add_flag("--json", options_.json, "As JSON: {\"verdict\",\"rule\",\"parts\":[...]}");
+    sub.footer(
+        "Exit code: 0 when it would run, 1 when it is denied, 3 when it asks.\n\n"
+        "  joey policy explain --allow-command 'git diff' 'git diff | tee log'");
+  }
+
   void define_tool(CLI::App& app) {
     CLI::App& sub = command(app, Command::tool, "tool", "Run one tool on the workspace without a model");
     sub.add_option("NAME", options_.tool, "The tool, as `joey tools` lists them")->required();
@@ -176,6 +193,7 @@ class Parser {
     add_workspace(sub);
     add_mode(sub);
     add_auto_approve(sub);
+    add_command_rules(sub);
     sub.footer(
         "Prints {\"ok\":bool,...} on one line. Exit code: 0 when ok, else 1.\n"
         "Without --auto-approve every tool may run.\n\n"
@@ -209,6 +227,19 @@ class Parser {
                    "What runs without asking: groups (read, edit, command, mcp, modes, subtasks, custom), names of tools, "
                    "or all; protected for changes of files that steer agents, as AGENTS.md")
         ->type_name("LIST")
+        ->group(options_group);
+  }
+  void add_command_rules(CLI::App& sub) {
+    sub.add_option("--allow-command", options_.allow_commands,
+                   "Commands that run without asking: the words they begin with, as \"git diff\"; may be repeated")
+        ->type_name("WORDS")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->group(options_group);
+    sub.add_option("--deny-command", options_.deny_commands, "Commands that never run, likewise")
+        ->type_name("WORDS")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->group(options_group);
   }
   void add_tool_changes(CLI::App& sub) {

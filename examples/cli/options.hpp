@@ -5,6 +5,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace cli {
 
@@ -21,7 +22,7 @@ struct UsageError : std::runtime_error {
 };
 
 enum class Command : unsigned char {
-  run, resume, tasks, show, events, replay, checkpoints, diff, restore, tool, tools, project
+  run, resume, tasks, show, events, replay, checkpoints, diff, restore, tool, tools, project, explain
 };
 enum class OutputFormat : unsigned char { text, jsonl };
 
@@ -35,6 +36,7 @@ struct Options {
   std::string other_checkpoint;  // diff; empty: the files as they are
   std::string tool;       // tool
   std::string arguments;  // tool
+  std::string command_line;  // policy explain
 
   std::string workspace{"."};
   std::string moved_workspace;  // of a task that goes on; empty: where it was
@@ -45,6 +47,8 @@ struct Options {
   std::string mode;
   std::string tool_changes;  // "+edit,-apply_diff"
   std::optional<std::string> auto_approve;
+  std::vector<std::string> allow_commands;
+  std::vector<std::string> deny_commands;
   OutputFormat output{OutputFormat::text};
   std::uint32_t turns_max{0};
   double cost_usd_max{0};

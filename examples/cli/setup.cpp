@@ -143,6 +143,16 @@ std::vector<std::string_view> items_of(std::string_view list) {
   return items;
 }
 
+// As joey.h takes them.
+std::string joined(const std::vector<std::string>& rules, const char* option) {
+  for (const std::string& rule : rules) {
+    if (rule.find(',') != std::string::npos || rule.empty()) {
+      throw UsageError(fmt::format("{}: \"{}\": give the words that commands begin with, one rule an option", option, rule));
+    }
+  }
+  return fmt::format("{}", fmt::join(rules, ","));
+}
+
 constexpr std::array<std::string_view, 9> groups{"read",     "edit",   "command",   "mcp", "modes",
                                                  "subtasks", "custom", "protected", "all"};
 
@@ -193,6 +203,8 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .cost_usd_max = options.cost_usd_max,
                                .home = home_directory(),
                                .checkpoints = checkpoints_directory(options),
+                               .allow_commands = joined(options.allow_commands, "--allow-command"),
+                               .deny_commands = joined(options.deny_commands, "--deny-command"),
                                .tools = options.tool_changes};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), chosen_provider(options))));
   if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
@@ -222,6 +234,8 @@ joey::Session tool_session(joey::Engine& engine, const Options& options) {
                                              .model = options.model,
                                              .allow = options.auto_approve.value_or("all,protected"),
                                              .home = home_directory(),
+                                             .allow_commands = joined(options.allow_commands, "--allow-command"),
+                                             .deny_commands = joined(options.deny_commands, "--deny-command"),
                                              .tools = options.tool_changes}));
   if (options.auto_approve) check_auto_approve(session, *options.auto_approve);
   return session;

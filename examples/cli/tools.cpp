@@ -80,6 +80,34 @@ int tools(const Options& options) {
   return exit_completed;
 }
 
+int explain(const Options& options) {
+  joey::Engine engine;
+  Options with = options;
+  with.auto_approve = options.auto_approve.value_or("");
+  const joey::Session session = tool_session(engine, with);
+  const joey::Text json = session.explain_command(options.command_line);
+  Terminal terminal;
+  JsonReader reader;
+  const Object decision = reader.object(json);
+  const std::string verdict(text_of(decision, "verdict"));
+  const int code = verdict == "allow" ? exit_completed : verdict == "ask" ? exit_waiting : exit_failed;
+  if (options.json) {
+    terminal.write(json_line(json, terminal.terminal()));
+    return code;
+  }
+  const auto tone = [](std::string_view name) { return name == "allow" ? Tone::green : name == "ask" ? Tone::yellow : Tone::red; };
+  for (const auto item : array_of(decision, "parts")) {
+    Object part;
+    if (item.get(part) != simdjson::SUCCESS) continue;
+    const std::string_view name = text_of(part, "verdict");
+    terminal.write(fmt::format("{}  {:<10} {}\n{:17} {}\n", terminal.paint(tone(name), fmt::format("{:<5}", name)),
+                               text_of(part, "kind"), one_line(clean(text_of(part, "text"))), "",
+                               terminal.paint(Tone::dim, one_line(clean(text_of(part, "rule"))))));
+  }
+  terminal.write(fmt::format("{}: {}\n", terminal.paint(tone(verdict), verdict), one_line(clean(text_of(decision, "rule")))));
+  return code;
+}
+
 int project(const Options& options) {
   joey::Engine engine;
   const joey::Session session = tool_session(engine, options);

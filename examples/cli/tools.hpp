@@ -1,4 +1,4 @@
-// A workspace without a model: tool, tools, project.
+// A workspace without a model: tool, tools, project, policy explain.
 #pragma once
 
 #include "options.hpp"
@@ -9,5 +9,6 @@ namespace cli {
 [[nodiscard]] int tool(const Options& options);
 [[nodiscard]] int tools(const Options& options);
 [[nodiscard]] int project(const Options& options);
+[[nodiscard]] int explain(const Options& options);
 
 }  // namespace cli

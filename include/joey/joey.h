@@ -239,6 +239,11 @@ typedef struct joey_session_options {
   const char *image_provider; /**< "openrouter" or "openai". NULL: "openrouter". */
   const char *image_base_url; /**< NULL: the provider's. */
   const char *image_api_key;  /**< Kept in memory only. NULL: none is sent. */
+  const char *allow_commands; /**< Commands that run without asking besides what `allow` says, comma-separated: the words
+                                   each begins with, as "git diff,npm test". A line runs when every command in it, of
+                                   pipes, substitutions, bash -c and sudo too, is allowed. NULL: none. */
+  const char *deny_commands;  /**< Commands that never run, likewise; wins. With either of both, a line whose syntax is not
+                                   understood asks. See joey_session_explain_command(). NULL: none. */
   const char *tools; /**< Which tools the model is told of, where that is not to be what suits it: "+edit,-apply_diff".
                           Models that were trained on another way to edit get that instead of apply_diff. A tool left
                           out can still be called by a model that knows it: `deny` forbids. NULL: no change. */
@@ -246,7 +251,7 @@ typedef struct joey_session_options {
 
 #define JOEY_SESSION_OPTIONS_INIT                                                                                     \
   { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
-    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL }
+    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */
@@ -280,6 +285,15 @@ JOEY_API joey_status joey_session_add_tool(joey_session *session, const joey_too
  */
 JOEY_API joey_status joey_session_tools(const joey_session *session, const char *mode, size_t mode_size,
                                         joey_text **out_json);
+
+/**
+ * What the session's policy says of a command line, and why: {"verdict":"allow"|"ask"|"deny","rule","parts":[{"text",
+ * "kind":"command"|"redirect"|"assignment"|"unknown","verdict","rule"}...]}. The parts are all that the line would run, the
+ * files it would read and write, the variables it would set, and what is not understood; the worst verdict of them is the
+ * line's. Nothing is run. Since: 1.0.
+ */
+JOEY_API joey_status joey_session_explain_command(const joey_session *session, const char *command, size_t command_size,
+                                                  joey_text **out_json);
 
 /**
  * What the project's files and the person's own say: {"modes":[{"slug","name","description","when_to_use","origin",

@@ -510,6 +510,8 @@ struct SessionOptions {
   std::string image_provider{};
   std::string image_base_url{};
   std::string image_api_key{};  // kept in memory only
+  std::string allow_commands{};  // beginnings of commands that run without asking, as "git diff,npm test"
+  std::string deny_commands{};   // of commands that never run
   std::string tools{};  // changes to those the model is told of, as "+edit,-apply_diff"
 };
 
@@ -545,6 +547,8 @@ class Session {
     raw.image_provider = detail::option(options.image_provider);
     raw.image_base_url = detail::option(options.image_base_url);
     raw.image_api_key = detail::option(options.image_api_key);
+    raw.allow_commands = detail::option(options.allow_commands);
+    raw.deny_commands = detail::option(options.deny_commands);
     raw.tools = detail::option(options.tools);
     joey_session* session = nullptr;
     check(joey_session_create(engine.get(), &raw, &session));
@@ -601,11 +605,17 @@ class Session {
     check(joey_session_project(get(), &json));
     return Text(json);
   }
-  // Replaces a section of the system prompt of the tasks started from now on; an empty text leaves it out.
+  // What the policy says of a command line: {"verdict","rule","parts":[...]}.
+  [[nodiscard]] Text explain_command(std::string_view command) const {
+    joey_text* json = nullptr;
+    check(joey_session_explain_command(get(), command.data(), command.size(), &json));
+    return Text(json);
+  }
   // What @problems or @terminal in a message means from now on.
   void set_mention(std::string_view mention, std::string_view text) {
     check(joey_session_set_mention(get(), mention.data(), mention.size(), text.data(), text.size()));
   }
+  // Replaces a section of the system prompt of the tasks started from now on; an empty text leaves it out.
   void set_prompt_section(std::string_view section, std::string_view text) {
     check(joey_session_set_prompt_section(get(), section.data(), section.size(), text.data(), text.size()));
   }

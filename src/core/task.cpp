@@ -9,6 +9,7 @@
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "core/control.hpp"
+#include "core/call_policy.hpp"
 #include "core/policy.hpp"
 
 namespace joey {
@@ -568,7 +569,7 @@ class Decider {
     if (!call.approved && !approve(i, call, *spec)) return;
     if (is_control_tool(call.name)) return control(i, call);
     emit(event::ToolStarted{call.id, call.name, spec->read_only});
-    const bool protected_files = changes_protected(*spec, call) ||
+    const bool protected_files = changes_protected(*spec, call.arguments, task().config.workspace) ||
                                  evaluate_protected(task().config.policy).verdict == Verdict::allow;
     carry_out(effect::RunTool{call.id, call.name, call.arguments, protected_files});
   }
@@ -586,21 +587,9 @@ class Decider {
     return names_one ? std::nullopt : std::optional<std::string>("");
   }
 
-  bool changes_protected(const ToolSpec& spec, const CallProgress& call) const {
-    if (spec.paths == nullptr) return false;
-    const std::vector<PathUse> uses = spec.paths(call.arguments);
-    return std::any_of(uses.begin(), uses.end(), [&](const PathUse& use) {
-      const auto path = path_beneath(task().config.workspace, use.path);
-      return use.writes && path && is_protected(*path);
-    });
-  }
-
   // Whether policy lets the call run now; if not, it was denied or waits for a person.
   bool approve(std::size_t i, const CallProgress& call, const ToolSpec& spec) {
-    PolicyDecision decision = evaluate(task().config.policy, call.name, spec.group);
-    if (decision.verdict == Verdict::allow && changes_protected(spec, call)) {
-      decision = evaluate_protected(task().config.policy);
-    }
+    const PolicyDecision decision = evaluate_call(task().config.policy, spec, call.arguments, task().config.workspace);
     if (decision.verdict == Verdict::ask) {
       emit(event::ApprovalRequested{call.id, call.name, decision.rule});
       return false;
@@ -611,7 +600,8 @@ class Decider {
                          decision.rule, ""});
     if (allowed) return true;
     finish(i, ToolStatus::denied,
-           json_text({{"status", "denied"}, {"message", "The policy of this session does not allow this tool."}}));
+           json_text({{"status", "denied"},
+                      {"message", fmt::format("The policy of this session does not allow this call ({}).", decision.rule)}}));
     return false;
   }
 

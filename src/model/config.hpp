@@ -23,6 +23,9 @@ struct Limits {
 struct PolicySnapshot {
   std::vector<std::string> allow;  // groups ("read", "edit", "command", "mcp", "modes", "subtasks", "custom") or tools
   std::vector<std::string> deny;   // likewise; wins over allow
+  // Rules of commands: the words a command begins with, as "git diff", or "*" for any. Deny wins.
+  std::vector<std::string> commands_allow{};
+  std::vector<std::string> commands_deny{};
   bool operator==(const PolicySnapshot&) const = default;
 };
 

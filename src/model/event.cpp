@@ -32,6 +32,8 @@ template <AnyOf<PolicySnapshot> T, class V>
 void fields(T& x, V&& visit) {
   visit("allow", x.allow);
   visit("deny", x.deny);
+  visit("commands_allow", x.commands_allow);
+  visit("commands_deny", x.commands_deny);
 }
 template <AnyOf<TaskConfig> T, class V>
 void fields(T& x, V&& visit) {

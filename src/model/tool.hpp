@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,13 @@ struct PathUse {
   bool operator==(const PathUse&) const = default;
 };
 
+// A command line that a call runs.
+struct CommandUse {
+  std::string line;       // for Bash
+  std::string directory;  // it starts in, relative to the workspace; empty: its root
+  bool operator==(const CommandUse&) const = default;
+};
+
 struct ToolSpec {
   std::string name;         // [A-Za-z0-9_-]{1,64}
   std::string description;  // for the model
@@ -30,6 +38,8 @@ struct ToolSpec {
   // for protected files are held against. Pure; any thread. Arguments it cannot read name none, and fail when they are
   // run. Null: a tool that names none.
   std::vector<PathUse> (*paths)(std::string_view arguments){nullptr};
+  // The command line that a call with these arguments runs, for the rules of commands; likewise. Null: it runs none.
+  std::optional<CommandUse> (*command)(std::string_view arguments){nullptr};
   bool offered{true};  // to models; otherwise one that knows it may call it, but it takes no room in the prompt
   bool operator==(const ToolSpec&) const = default;
 };

@@ -7,7 +7,7 @@
 #include "base/ids.hpp"
 #include "base/json.hpp"
 #include "core/control.hpp"
-#include "core/policy.hpp"
+#include "core/call_policy.hpp"
 #include "runtime/stored_chunks.hpp"
 
 namespace joey {
@@ -181,12 +181,12 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
     return done(failure(ErrorCode::not_found, fmt::format("there is no tool \"{}\"; there are: {}", name, names)));
   }
   const PolicySnapshot& policy = session->setup().config.policy;
-  const PolicyDecision decision = evaluate(policy, name, tool->spec().group);
+  std::string minified = minified_json_object(arguments);
+  const PolicyDecision decision = evaluate_call(policy, tool->spec(), minified, session->setup().config.workspace);
   if (decision.verdict != Verdict::allow) {
     return done(failure(ErrorCode::denied, fmt::format("tool \"{}\" is not allowed in this session (rule \"{}\")", name,
                                                        decision.rule)));
   }
-  std::string minified = minified_json_object(arguments);
   if (minified.empty()) {
     return done(failure(ErrorCode::invalid_argument, fmt::format("tool \"{}\": the arguments are not one JSON object", name)));
   }

@@ -224,6 +224,15 @@ bool begins_with_any(std::string_view command, const std::vector<std::string>& p
   });
 }
 
+std::optional<CommandUse> command_of(std::string_view json) {
+  Arguments arguments(json);
+  CommandUse use;
+  use.line = arguments.string("command");
+  use.directory = arguments.optional_string("cwd").value_or(std::string_view());
+  if (!arguments.ok()) return std::nullopt;
+  return use;
+}
+
 class ExecuteCommand final : public Tool {
  public:
   explicit ExecuteCommand(ExecuteCommandOptions options) : options_(std::move(options)) {}
@@ -309,6 +318,7 @@ class ExecuteCommand final : public Tool {
       })json"),
       .group = ToolGroup::command,
       .read_only = false,
+      .command = command_of,
   };
 };
 

@@ -39,6 +39,7 @@ static void project(int32_t loop) {
   options = world_options(&w, "all");
   options.mode = "poet";
   options.language = "German";
+  options.deny_commands = "rm";
   open_session(&w, &options);
   OK(joey_session_project(w.session, &text));
   CHECK_HOLDS(content_of(text), "{\"slug\":\"poet\",\"name\":\"Poet\"");
@@ -53,6 +54,12 @@ static void project(int32_t loop) {
   OK(joey_session_set_prompt_section(w.session, "modes", 5, NULL, 0));
   INVALID(joey_session_set_prompt_section(w.session, "none", 4, "x", 1));
   INVALID(joey_session_set_prompt_section(NULL, "work", 4, "x", 1));
+  OK(joey_session_explain_command(w.session, "ls; r'm' x", 10, &text));
+  CHECK_HOLDS(content_of(text), "{\"verdict\":\"deny\",\"rule\":\"deny:rm\",\"parts\":[{\"text\":\"ls\",\"kind\":\"command\",\"verdict\":\"allow\",\"rule\":\"allow:*\"}");
+  joey_text_destroy(text);
+  INVALID(joey_session_explain_command(NULL, "ls", 2, &text));
+  CHECK(text == NULL);
+  INVALID(joey_session_explain_command(w.session, "ls", 2, NULL));
   OK(joey_session_set_mention(w.session, "problems", 8, "a.c:7: SEVEN is not declared", 28));
   OK(joey_session_set_mention(w.session, "terminal", 8, "forgotten", 9));
   OK(joey_session_set_mention(w.session, "terminal", 8, NULL, 0));

@@ -79,6 +79,36 @@ def each_model_is_offered_the_editing_tools_that_suit_it(case):
 
 
 @test
+def a_command_runs_unasked_only_when_all_it_would_run_is_allowed(case):
+    rules = ("--allow-command", "echo", "--allow-command", "git status", "--deny-command", "rm")
+
+    def explained(line, code):
+        return json.loads(case.joey("policy", "explain", "--json", *rules, line, expect=code).out)
+    allowed = explained("echo one && git status --short", 0)
+    equal((allowed["verdict"], allowed["rule"]), ("allow", "allow:echo, allow:git status"), "what is allowed")
+    equal([part["text"] for part in allowed["parts"]], ["echo one", "git status --short"], "its parts")
+    inside = explained('echo "a $(touch pwned) b"', 3)
+    check({"text": "touch pwned", "kind": "command", "verdict": "ask", "rule": "default"} in inside["parts"],
+          "defect 25: a substitution inside double quotes is looked at", inside)
+    equal(explained("echox", 3)["verdict"], "ask", "defect 25: a rule is of whole words")
+    for line in ("sudo rm -rf x", "/bin/rm x", "( r'm' x )", "echo ok; env A=1 \\rm x"):
+        equal(explained(line, 1)["verdict"], "deny", f"defect 25: {line}")
+    shown = case.joey("policy", "explain", *rules, "git status; rm x", expect=1).out
+    check("deny   command    rm x" in shown and shown.endswith("deny: deny:rm\n"), "the explanation for a person", shown)
+
+    case.model(turn(command("echo fine")), turn(command("echo ok | rm x")), turn(command('echo "$(touch pwned)"')), done())
+    result = case.joey("run", *case.run_options(), *rules, "Go.", expect=3)
+    check("touch pwned" in result.out, "what waits is not shown", result)
+    equal([(event["allowed"] if "allowed" in event else False, event["rule"]) for event in case.of_type("approval")],
+          [(True, "allow:echo"), (False, "deny:rm")], "decisions")
+    equal([event["rule"] for event in case.of_type("approval.requested")], ["default"], "what made it ask")
+    check("deny:rm" in case.results()[1]["text"], "the model is told which rule denied", case.results()[1])
+    check(not (case.workspace / "pwned").exists(), "it ran without being allowed")
+    case.resume("--deny", expect=0)
+    check(not (case.workspace / "pwned").exists(), "it ran although it was denied")
+
+
+@test
 def wrong_use_ends_with_2_and_one_line(case):
     case.model(done())
     options = case.run_options()
@@ -92,6 +122,7 @@ def wrong_use_ends_with_2_and_one_line(case):
             (["resume", "--db", case.database, "task_none"], "task_none"), (["events", "--db", case.database, "task_none"], "task_none"),
             (["show", "--db", case.database, "task_none"], "task_none"), (["replay", "--db", case.database, "task_none"], "task_none"),
             (["events", "--db", case.directory / "none.db", "t"], "none.db"),
+            (["policy"], "subcommand"), (["policy", "explain", "--deny-command", "a,b", "x"], "--deny-command"),
             (["tools", "--mode", "poet"], "poet"), (["tools", "--tools", "edit"], "+NAME"),
             (["run", *options, "--tools", "+a b", "x"], "+NAME")]:
         result = case.joey(*arguments, expect=2)

@@ -81,7 +81,7 @@ TEST_CASE("a mode offers its tools in the order given, but for those that are no
                                     {"b", "", "{}", ToolGroup::read, true},
                                     {"c", "", "{}", ToolGroup::custom, false},
                                     {"d", "", "{}", ToolGroup::edit, false},
-                                    {"e", "", "{}", ToolGroup::edit, false, nullptr, false}};  // not offered
+                                    {"e", "", "{}", ToolGroup::edit, false, nullptr, nullptr, false}};  // not offered
   const auto names = [&](const char* mode) {
     std::string out;
     for (const ToolSpec& tool : tools_of_mode(*find_mode(builtin_modes(), mode), tools)) out += tool.name;
