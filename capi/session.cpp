@@ -87,6 +87,7 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   out.images.api_key = text_or(options.image_api_key, "");
   out.commands.limits.time = std::chrono::milliseconds(options.command_timeout_ms);
   out.commands.unlimited = split_list(options.commands_unlimited);
+  out.box = {text_or(options.box, ""), (options.flags & JOEY_SESSION_BOX_DEMANDS_ALL) != 0};
   if (Status read = read_tool_changes(options.tools, out); !read) return tl::unexpected(std::move(read.error()));
   out.project_options.agent_rules = (options.flags & JOEY_SESSION_NO_AGENT_RULES) == 0;
   out.project_options.subfolder_rules = (options.flags & JOEY_SESSION_SUBFOLDER_RULES) != 0;
@@ -276,6 +277,23 @@ joey_status joey_session_explain_command(const joey_session* session, const char
     const TaskConfig& config = session->session->setup().config;
     const CommandUse use{std::string(view(command, command_size)), {}};
     *out_json = make_text(decision_json(evaluate_command_line(config.policy, use, config.workspace)));
+    return JOEY_OK;
+  });
+}
+
+joey_status joey_session_box(const joey_session* session, joey_text** out_json) {
+  return guarded([&]() -> joey_status {
+    clear(out_json);
+    if (session == nullptr || out_json == nullptr) return invalid("session or out_json is NULL");
+    const BoxReport& report = session->session->setup().box.report;
+    std::string out;
+    JsonWriter json(out);
+    json.begin_object().field("kind", to_string(report.kind)).key("reduced").begin_array();
+    for (const std::string& line : report.reduced) json.value(to_utf8(line));
+    json.end_array().key("restricted").begin_array();
+    for (const std::string& line : report.restricted) json.value(to_utf8(line));
+    json.end_array().end_object();
+    *out_json = make_text(std::move(out));
     return JOEY_OK;
   });
 }

@@ -64,6 +64,7 @@ class Parser {
     add_mode(sub);
     add_auto_approve(sub);
     add_command_rules(sub);
+    add_box(sub);
     sub.add_option("--provider", options_.provider, "anthropic, openai, openrouter, ollama, ... Default: whose key is set")
         ->type_name("NAME")
         ->envname("JOEY_PROVIDER")
@@ -99,6 +100,7 @@ class Parser {
         ->group(options_group);
     sub.add_option("--mode", options_.mode, "Go on in this mode")->type_name("MODE")->group(options_group);
     add_auto_approve(sub);
+    add_box(sub);
     sub.add_option("--provider", options_.provider, "Must be the task's own")->type_name("NAME")->group(model_group);
     sub.add_option("--model", options_.model, "Must be the task's own")->type_name("NAME")->group(model_group);
     add_base_url(sub);
@@ -194,6 +196,7 @@ class Parser {
     add_mode(sub);
     add_auto_approve(sub);
     add_command_rules(sub);
+    add_box(sub);
     sub.footer(
         "Prints {\"ok\":bool,...} on one line. Exit code: 0 when ok, else 1.\n"
         "Without --auto-approve every tool may run.\n\n"
@@ -227,6 +230,13 @@ class Parser {
                    "What runs without asking: groups (read, edit, command, mcp, modes, subtasks, custom), names of tools, "
                    "or all; protected for changes of files that steer agents, as AGENTS.md")
         ->type_name("LIST")
+        ->group(options_group);
+  }
+  void add_box(CLI::App& sub) {
+    sub.add_option("--box", options_.box,
+                   "What commands run in: landlock or bubblewrap: the workspace to change, no network, nothing that "
+                   ".rooignore forbids. Default: none")
+        ->type_name("KIND")
         ->group(options_group);
   }
   void add_command_rules(CLI::App& sub) {

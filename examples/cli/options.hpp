@@ -45,6 +45,7 @@ struct Options {
   std::string model;
   std::string base_url;
   std::string mode;
+  std::string box;           // of commands; empty: none
   std::string tool_changes;  // "+edit,-apply_diff"
   std::optional<std::string> auto_approve;
   std::vector<std::string> allow_commands;

@@ -205,6 +205,7 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .checkpoints = checkpoints_directory(options),
                                .allow_commands = joined(options.allow_commands, "--allow-command"),
                                .deny_commands = joined(options.deny_commands, "--deny-command"),
+                               .box = options.box,
                                .tools = options.tool_changes};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), chosen_provider(options))));
   if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
@@ -222,6 +223,7 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
                                .base_url = options.base_url.empty() ? task.base_url : options.base_url,
                                .home = home_directory(),
                                .checkpoints = checkpoints_directory(options),
+                               .box = options.box.empty() ? task.box : options.box,
                                .tools = options.tool_changes};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), task.provider)));
   if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
@@ -236,7 +238,8 @@ joey::Session tool_session(joey::Engine& engine, const Options& options) {
                                              .home = home_directory(),
                                              .allow_commands = joined(options.allow_commands, "--allow-command"),
                                              .deny_commands = joined(options.deny_commands, "--deny-command"),
-                                             .tools = options.tool_changes}));
+                                             .box = options.box,
+                               .tools = options.tool_changes}));
   if (options.auto_approve) check_auto_approve(session, *options.auto_approve);
   return session;
 }

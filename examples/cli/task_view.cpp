@@ -25,6 +25,7 @@ bool TaskView::apply(const Event& event) {
     mode = text_of(config, "mode");
     provider = text_of(config, "provider");
     base_url = text_of(config, "base_url");
+    box = text_of(config, "box");
     model = text_of(config, "model");
     priced = real_of(config, "price_input") > 0 || real_of(config, "price_output") > 0;
   } else if (type == "user.message") {

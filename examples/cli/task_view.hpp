@@ -55,6 +55,7 @@ class TaskView {
   std::string mode;
   std::string provider;
   std::string base_url;
+  std::string box;
   std::string model;
   std::string title;
   bool priced{false};  // the model's prices are known

@@ -244,6 +244,11 @@ typedef struct joey_session_options {
                                    pipes, substitutions, bash -c and sudo too, is allowed. NULL: none. */
   const char *deny_commands;  /**< Commands that never run, likewise; wins. With either of both, a line whose syntax is not
                                    understood asks. See joey_session_explain_command(). NULL: none. */
+  const char *box; /**< What commands of tools can reach: "landlock" (works in containers) or "bubblewrap" (namespaces of its
+                        own): the system to read, the workspace to change, no network; not what .rooignore forbids when
+                        the session is made, nor, in bubblewrap, git's hooks and protected files to change. In landlock
+                        nothing new can appear beside what is hidden. joey_session_box() tells more. A task keeps its box.
+                        NULL or "none": what the process's user may. */
   const char *tools; /**< Which tools the model is told of, where that is not to be what suits it: "+edit,-apply_diff".
                           Models that were trained on another way to edit get that instead of apply_diff. A tool left
                           out can still be called by a model that knows it: `deny` forbids. NULL: no change. */
@@ -251,9 +256,10 @@ typedef struct joey_session_options {
 
 #define JOEY_SESSION_OPTIONS_INIT                                                                                     \
   { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
-    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
+#define JOEY_SESSION_BOX_DEMANDS_ALL 4U /**< A guarantee of `box` that this machine cannot give fails the session. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */
 
 /**
@@ -294,6 +300,12 @@ JOEY_API joey_status joey_session_tools(const joey_session *session, const char 
  */
 JOEY_API joey_status joey_session_explain_command(const joey_session *session, const char *command, size_t command_size,
                                                   joey_text **out_json);
+
+/**
+ * The box that commands run in: {"kind":"none"|"landlock"|"bubblewrap","reduced":[line...],"restricted":[line...]}: what
+ * this machine cannot guarantee, with the remedy, and what commands may expect and do not get. Since: 1.0.
+ */
+JOEY_API joey_status joey_session_box(const joey_session *session, joey_text **out_json);
 
 /**
  * What the project's files and the person's own say: {"modes":[{"slug","name","description","when_to_use","origin",

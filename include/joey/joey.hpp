@@ -512,6 +512,8 @@ struct SessionOptions {
   std::string image_api_key{};  // kept in memory only
   std::string allow_commands{};  // beginnings of commands that run without asking, as "git diff,npm test"
   std::string deny_commands{};   // of commands that never run
+  std::string box{};  // of commands: "landlock" or "bubblewrap"; empty: none
+  bool box_demands_all{false};
   std::string tools{};  // changes to those the model is told of, as "+edit,-apply_diff"
 };
 
@@ -549,6 +551,8 @@ class Session {
     raw.image_api_key = detail::option(options.image_api_key);
     raw.allow_commands = detail::option(options.allow_commands);
     raw.deny_commands = detail::option(options.deny_commands);
+    raw.box = detail::option(options.box);
+    if (options.box_demands_all) raw.flags |= JOEY_SESSION_BOX_DEMANDS_ALL;
     raw.tools = detail::option(options.tools);
     joey_session* session = nullptr;
     check(joey_session_create(engine.get(), &raw, &session));
@@ -603,6 +607,12 @@ class Session {
   [[nodiscard]] Text project() const {
     joey_text* json = nullptr;
     check(joey_session_project(get(), &json));
+    return Text(json);
+  }
+  // What commands run in: {"kind","reduced":[...],"restricted":[...]}.
+  [[nodiscard]] Text box() const {
+    joey_text* json = nullptr;
+    check(joey_session_box(get(), &json));
     return Text(json);
   }
   // What the policy says of a command line: {"verdict","rule","parts":[...]}.

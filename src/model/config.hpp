@@ -49,6 +49,7 @@ struct TaskConfig {
   Limits limits;
   PolicySnapshot policy;
   std::int64_t depth{0};  // of subtasks: 0 for a task of its own
+  std::string box{};      // that commands run in, as "bubblewrap"; empty: none
   bool operator==(const TaskConfig&) const = default;
 };
 

@@ -56,6 +56,7 @@ void fields(T& x, V&& visit) {
   visit("limits", x.limits);
   visit("policy", x.policy);
   visit("depth", x.depth);
+  visit("box", x.box);
 }
 template <AnyOf<Usage> T, class V>
 void fields(T& x, V&& visit) {

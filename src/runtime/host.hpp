@@ -14,6 +14,7 @@
 #include "runtime/engine.hpp"
 #include "runtime/image_client.hpp"
 #include "runtime/postbox.hpp"
+#include "runtime/session_box.hpp"
 #include "runtime/uv_loop.hpp"
 #include "store/sqlite.hpp"
 #include "tool/execute_command.hpp"
@@ -51,6 +52,7 @@ struct SessionRequest {
   std::string language;
   ProjectOptions project_options;
   ExecuteCommandOptions commands;
+  SessionBoxOptions box;
   ImageClientOptions images;  // without a model: none
 };
 

@@ -351,6 +351,15 @@ void TaskRunner::start_tool(const effect::RunTool& e, const std::shared_ptr<cons
   context->workspace = session_->setup().workspace;
   context->call = e.call;
   context->images = session_->setup().images;
+  context->box = session_->setup().box.box;
+  // A task keeps the box it was started with: going on with it in another session does not open it.
+  const std::string& session_box = session_->setup().config.box;
+  if (task_.config.box != session_box) {
+    const auto shown = [](const std::string& box) { return box.empty() ? std::string_view("none") : std::string_view(box); };
+    context->box_problem = fmt::format("not run: commands of this task run in box \"{}\", and the session it was opened in has "
+                                       "\"{}\": the person has to open it with that box",
+                                       shown(task_.config.box), shown(session_box));
+  }
   context->project = session_->project();
   context->mode = task_.mode;
   context->artifacts = artifacts_;

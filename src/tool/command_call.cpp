@@ -57,7 +57,9 @@ CommandCall::~CommandCall() {
 
 void CommandCall::start(CommandSpec spec) {
   self_ = shared_from_this();
-  auto command = context_->workspace->start(std::move(spec), *this);
+  spec.box = context_->box;
+  Result<std::unique_ptr<Command>> command = failure(ErrorCode::denied, context_->box_problem);
+  if (context_->box_problem.empty()) command = context_->workspace->start(std::move(spec), *this);
   if (!command) {
     over_ = true;
     return complete({false, command.error().message, {}, {}});

@@ -41,6 +41,8 @@ struct ToolContext {
   std::string call;  // the id of this call, unique in the task; empty without one
   std::string mode;  // the task's, by its slug
   std::shared_ptr<Workspace> workspace;
+  std::shared_ptr<const Box> box;     // that commands run in; null: none
+  std::string box_problem;            // not empty: no command may run, and this is why
   bool protected_files{false};        // ChangeOptions::protected_files of every change
   std::shared_ptr<FileLedger> files;  // what the model has seen of files; may be null
   std::shared_ptr<const Project> project;  // what the repository says; may be null

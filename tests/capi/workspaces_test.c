@@ -60,6 +60,11 @@ static void project(int32_t loop) {
   INVALID(joey_session_explain_command(NULL, "ls", 2, &text));
   CHECK(text == NULL);
   INVALID(joey_session_explain_command(w.session, "ls", 2, NULL));
+  OK(joey_session_box(w.session, &text));
+  CHECK_HOLDS(content_of(text), "{\"kind\":\"none\",\"reduced\":[");
+  joey_text_destroy(text);
+  INVALID(joey_session_box(NULL, &text));
+  INVALID(joey_session_box(w.session, NULL));
   OK(joey_session_set_mention(w.session, "problems", 8, "a.c:7: SEVEN is not declared", 28));
   OK(joey_session_set_mention(w.session, "terminal", 8, "forgotten", 9));
   OK(joey_session_set_mention(w.session, "terminal", 8, NULL, 0));

@@ -109,6 +109,43 @@ def a_command_runs_unasked_only_when_all_it_would_run_is_allowed(case):
 
 
 @test
+def commands_in_a_box_reach_the_workspace_and_nothing_else(case):
+    (case.workspace / ".rooignore").write_text("secret.txt\n")
+    (case.workspace / "secret.txt").write_text("KEPT-FROM-IT\n")
+    (case.workspace / "sub").mkdir()  # landlock lets nothing new appear beside what it hides
+    outside = case.directory / "outside.txt"
+    outside.write_text("OUTSIDE\n")
+    tries = ["echo inside > sub/made.txt; cat sub/made.txt", "cat secret.txt", f"cat {outside}", "echo x >> AGENTS.md",
+             f"echo x > {case.directory}/new.txt", "mkdir -p .git/hooks && echo x > .git/hooks/pre-commit"]
+    for box in ("landlock", "bubblewrap"):
+        probe = case.joey("tool", "--workspace", case.workspace, "--box", box, "execute_command", '{"command":"true"}')
+        if "box" in probe.out and probe.code != 0:
+            print(f"skipped: {box} is not to be had here: {probe.out.strip()}")
+            continue
+        (case.workspace / "sub/made.txt").unlink(missing_ok=True)
+        (case.workspace / "AGENTS.md").write_text("Be kind.\n")
+        shutil.rmtree(case.workspace / ".git", ignore_errors=True)
+        case.model(turn(*[command(each) for each in tries]), done(), turn(command("cat secret.txt")), done())
+        case.run("--box", box, expect=0)
+        task = case.tasks()[0]["task"]
+        equal(case.of_type("task.created", task)[0]["config"]["box"], box, "the box is part of the task")
+        results = [event["text"] for event in case.of_type("tool.finished", task) if event["tool"] == "execute_command"]
+        check("inside" in results[0], "the workspace can be written", results[0])
+        check("KEPT-FROM-IT" not in results[1], f"{box}: what .rooignore forbids was read", results[1])
+        check("OUTSIDE" not in results[2], f"{box}: a file outside was read", results[2])
+        check(not (case.directory / "new.txt").exists(), f"{box}: a file outside was made")
+        equal(outside.read_text(), "OUTSIDE\n", "the file outside")
+        if box == "bubblewrap":  # of landlock this is among what it says it does not guarantee
+            equal((case.workspace / "AGENTS.md").read_text(), "Be kind.\n", "a protected file")
+            check(not (case.workspace / ".git/hooks/pre-commit").exists(), "a hook was written")
+        # A task keeps its box.
+        case.resume("--auto-approve", "all", "--box", "none", "Again.", task=task, expect=0)
+        last = [event["text"] for event in case.of_type("tool.finished", task) if event["tool"] == "execute_command"][-1]
+        check("commands of this task run in box" in last and box in last and "KEPT-FROM-IT" not in last, "the box was opened", last)
+    one_line(case.joey("run", *case.run_options(), "--box", "cardboard", "x", expect=2).err, "cardboard")
+
+
+@test
 def wrong_use_ends_with_2_and_one_line(case):
     case.model(done())
     options = case.run_options()
