@@ -119,8 +119,8 @@ def commands_in_a_box_reach_the_workspace_and_nothing_else(case):
              f"echo x > {case.directory}/new.txt", "mkdir -p .git/hooks && echo x > .git/hooks/pre-commit"]
     for box in ("landlock", "bubblewrap"):
         probe = case.joey("tool", "--workspace", case.workspace, "--box", box, "execute_command", '{"command":"true"}')
-        if "box" in probe.out and probe.code != 0:
-            print(f"skipped: {box} is not to be had here: {probe.out.strip()}")
+        if probe.code != 0 and "box" in probe.out + probe.err:
+            print(f"skipped: {box} is not to be had here: {probe.out.strip()}{probe.err.strip()}")
             continue
         (case.workspace / "sub/made.txt").unlink(missing_ok=True)
         (case.workspace / "AGENTS.md").write_text("Be kind.\n")
