@@ -78,11 +78,12 @@ static void misuse(int32_t loop) {
 /* The last handles go in a callback: the engine ends all the same. */
 typedef struct last {
   world *w;
-  int ran;
+  int started, ran;
 } last;
 
 static void let_go(void *user_data, joey_tool_call *call) {
   last *l = user_data;
+  while (!__atomic_load_n(&l->started, __ATOMIC_SEQ_CST)) sleep_ms(1); /* the handles are the other thread's until then */
   joey_task_destroy(l->w->task);
   joey_session_destroy(l->w->session);
   joey_subscription_destroy(l->w->events);
@@ -106,15 +107,18 @@ static void last_handle_in_a_callback(int32_t loop) {
   OK(joey_session_add_tool(w.session, &tool, &l));
   wire_calls(&w.wire, "c1", "let_go", "{}");
   world_start(&w, "Go.");
+  __atomic_store_n(&l.started, 1, __ATOMIC_SEQ_CST);
   if (loop == JOEY_LOOP_HOST) {
     for (i = 0; i < 2000 && !l.ran; ++i) OK(joey_engine_step(w.engine, 5));
   }
   for (i = 0; i < 3000; ++i) { /* the engine ends on a thread of its own */
-    if (__atomic_load_n(&w.wire.destroyed, __ATOMIC_SEQ_CST) && __atomic_load_n(&w.note.destroyed, __ATOMIC_SEQ_CST)) break;
+    if (__atomic_load_n(&w.wire.destroyed, __ATOMIC_SEQ_CST) && __atomic_load_n(&w.note.destroyed, __ATOMIC_SEQ_CST) &&
+        memory_destroyed(w.memory)) {
+      break;
+    }
     sleep_ms(10);
   }
   CHECK(w.wire.destroyed == 1 && w.note.destroyed == 1);
-  sleep_ms(100);
   CHECK(memory_destroyed(w.memory) == 1);
   memory_free(w.memory);
   snprintf(command, sizeof command, "rm -rf '%s'", w.directory);

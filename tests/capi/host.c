@@ -376,9 +376,9 @@ static void memory_destroy(void *user_data) {
   memory *m = user_data;
   size_t i;
   pthread_mutex_lock(&m->mutex);
-  ++m->destroyed;
   for (i = 0; i < m->streams_count; ++i) m->streams[i].leased = 0; /* the engine that held them has ended */
   pthread_mutex_unlock(&m->mutex);
+  __atomic_add_fetch(&m->destroyed, 1, __ATOMIC_SEQ_CST); /* last: who sees it may free the store */
 }
 
 const joey_store_vtable memory_vtable = {sizeof(joey_store_vtable), memory_append,      memory_read,    memory_get_blob,
@@ -407,7 +407,7 @@ void memory_free(memory *m) {
   free(m);
 }
 
-int memory_destroyed(const memory *m) { return m->destroyed; }
+int memory_destroyed(const memory *m) { return __atomic_load_n(&m->destroyed, __ATOMIC_SEQ_CST); }
 
 /* ---- Clock ---- */
 
