@@ -50,7 +50,9 @@ std::string left_of(const CLI::Option& option) {
 
 std::string usage_of(const CLI::App& app) {
   std::string usage;
-  for (const CLI::App* command = &app; command->get_parent() != nullptr; command = command->get_parent()) usage.insert(0, " " + command->get_name());
+  for (const CLI::App* command = &app; command->get_parent() != nullptr; command = command->get_parent()) {
+    usage.insert(0, " " + command->get_name());
+  }
   usage.insert(0, "joey");
   if (!app.get_subcommands({}).empty()) return usage + " COMMAND [options]";
   usage += " [options]";

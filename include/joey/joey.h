@@ -259,8 +259,8 @@ typedef struct joey_session_options {
     NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
-#define JOEY_SESSION_BOX_DEMANDS_ALL 4U /**< A guarantee of `box` that this machine cannot give fails the session. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */
+#define JOEY_SESSION_BOX_DEMANDS_ALL 4U /**< A guarantee of `box` that this machine cannot give fails the session. */
 
 /**
  * Makes a session. Its options are copied into each task it starts and do not change that task later.
@@ -379,7 +379,7 @@ JOEY_API joey_status joey_session_restore_checkpoint(joey_session *session, cons
  *
  * @param arguments   A JSON object.
  * @param timeout_ms  Negative: as long as it takes. When it runs out the tool is cancelled: JOEY_ERR_TIMEOUT.
- * @param out_json    Receives {"ok":bool,"text":...} and, where it applies, "images" and "path".
+ * @param out_json    Receives {"ok":bool,"text":...} and, where it applies, "images" and "paths", the files it changed.
  * @return JOEY_OK when it ran, whatever came of it; JOEY_ERR_NOT_FOUND when there is no such tool.
  * Since: 1.0.
  */

@@ -17,6 +17,10 @@ ShellParser& shell_parser() {
   return parser;
 }
 
+bool has_command_rules(const PolicySnapshot& policy) {
+  return !policy.commands_allow.empty() || !policy.commands_deny.empty();
+}
+
 PolicyDecision judge_file(const PolicySnapshot& policy, const PolicyDecision& commands, const CommandUse& command,
                           std::string_view workspace, std::string_view path, bool writes) {
   const bool absolute = path.starts_with('/');
@@ -50,8 +54,7 @@ CommandDecision evaluate_command_line(const PolicySnapshot& policy, const Comman
   CommandFiles files{[&](std::string_view path) { return judge(path, false); },
                      [&](std::string_view path) { return judge(path, true); }};
   CommandDecision decision = evaluate_command(command.line, rules, files, shell_parser());
-  const bool has_rules = !policy.commands_allow.empty() || !policy.commands_deny.empty();
-  if (has_rules && tool.verdict != Verdict::deny) return decision;
+  if (has_command_rules(policy) && tool.verdict != Verdict::deny) return decision;
   decision.verdict = tool.verdict;
   decision.rule = tool.rule;
   for (CommandPartDecision& part : decision.parts) part.verdict = tool.verdict, part.rule = tool.rule;
@@ -61,8 +64,7 @@ CommandDecision evaluate_command_line(const PolicySnapshot& policy, const Comman
 PolicyDecision evaluate_call(const PolicySnapshot& policy, const ToolSpec& tool, std::string_view arguments,
                              std::string_view workspace) {
   PolicyDecision decision = evaluate(policy, tool.name, tool.group);
-  const bool has_rules = !policy.commands_allow.empty() || !policy.commands_deny.empty();
-  if (tool.command != nullptr && has_rules && decision.verdict != Verdict::deny) {
+  if (tool.command != nullptr && has_command_rules(policy) && decision.verdict != Verdict::deny) {
     const auto command = tool.command(arguments);
     if (!command) return decision;
     CommandDecision line = evaluate_command_line(policy, *command, workspace);

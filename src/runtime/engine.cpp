@@ -194,7 +194,7 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
   auto context = std::make_shared<ToolContext>();
   context->workspace = session->setup().workspace;
   context->images = session->setup().images;
-  context->box = session->setup().box.box;
+  context->box = session->setup().box;
   context->project = session->project();
   context->artifacts = session->artifacts(scheduler_);
   context->mode = session->setup().config.mode;

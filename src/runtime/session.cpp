@@ -130,8 +130,8 @@ std::shared_ptr<const Session::ReadyPrompt> Session::prompt(const std::string& m
   parts.workspace = setup_.config.workspace;
   parts.system = "Linux";
   parts.shell = "bash";
-  if (setup_.box.box) {
-    parts.shell = fmt::format("bash, in a box that commands cannot leave. {}", fmt::join(setup_.box.report.restricted, " "));
+  if (setup_.box) {
+    parts.shell = fmt::format("bash, in a box that commands cannot leave. {}", fmt::join(setup_.box->report().restricted, " "));
   }
   parts.language = setup_.language;
   parts.instructions = setup_.instructions;

@@ -30,7 +30,7 @@ struct SessionSetup {
   ProjectOptions project_options;
   std::shared_ptr<const Project> project;           // what both say, when the session is made; null: only what joey brings
   std::shared_ptr<Checkpoints> checkpoints;         // null: none are taken
-  SessionBox box;                                   // of commands
+  std::shared_ptr<const Box> box;                   // of commands; null: none
   std::shared_ptr<ImageModel> images;               // null: there is none
   std::vector<std::shared_ptr<const Tool>> tools;   // those of the workspace; the core's own are added
   std::shared_ptr<const Provider> provider;

@@ -50,13 +50,12 @@ Result<BoxKind> kind_of(const std::string& name) {
 
 }  // namespace
 
-Result<SessionBox> make_session_box(const SessionBoxOptions& options, const Workspace& workspace,
-                                    const PolicySnapshot& policy) {
-  SessionBox made;
-  if (options.kind.empty()) return made;
+Result<std::shared_ptr<const Box>> make_session_box(const SessionBoxOptions& options, const Workspace& workspace,
+                                                    const PolicySnapshot& policy) {
+  if (options.kind.empty()) return nullptr;
   const auto kind = kind_of(options.kind);
   if (!kind) return tl::unexpected(kind.error());
-  if (*kind == BoxKind::none) return made;
+  if (*kind == BoxKind::none) return nullptr;
   BoxRules rules;
   rules.workspace = workspace.root();
   auto hidden = hidden_files(workspace);
@@ -69,11 +68,7 @@ Result<SessionBox> make_session_box(const SessionBoxOptions& options, const Work
   rules.landlock_keeps_read_only = options.demands_all;
   rules.limits.processes = processes_max;
   rules.demands_all = options.demands_all;
-  auto box = prepare_box(*kind, std::move(rules));
-  if (!box) return tl::unexpected(std::move(box.error()));
-  made.box = *std::move(box);
-  made.report = made.box->report();
-  return made;
+  return prepare_box(*kind, std::move(rules));
 }
 
 }  // namespace joey

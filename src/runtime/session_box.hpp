@@ -17,15 +17,11 @@ struct SessionBoxOptions {
   bool demands_all{false};  // what this machine cannot guarantee is an error
 };
 
-struct SessionBox {
-  std::shared_ptr<const Box> box;  // null: none
-  BoxReport report;                // with what this session cannot have besides
-};
-
-// Network is off in it, and files are as they are now: what .rooignore comes to name later is not hidden from commands.
+// Null: none. Network is off in it, and files are as they are now: what .rooignore comes to name later is not hidden from commands.
 // `invalid_argument`: no such kind; `unsupported`: this machine has none. Blocks: it looks at the whole workspace where
 // there is a .rooignore.
-[[nodiscard]] Result<SessionBox> make_session_box(const SessionBoxOptions& options, const Workspace& workspace,
-                                                  const PolicySnapshot& policy);
+[[nodiscard]] Result<std::shared_ptr<const Box>> make_session_box(const SessionBoxOptions& options,
+                                                                  const Workspace& workspace,
+                                                                  const PolicySnapshot& policy);
 
 }  // namespace joey

@@ -351,7 +351,7 @@ void TaskRunner::start_tool(const effect::RunTool& e, const std::shared_ptr<cons
   context->workspace = session_->setup().workspace;
   context->call = e.call;
   context->images = session_->setup().images;
-  context->box = session_->setup().box.box;
+  context->box = session_->setup().box;
   // A task keeps the box it was started with: going on with it in another session does not open it.
   const std::string& session_box = session_->setup().config.box;
   if (task_.config.box != session_box) {

@@ -61,9 +61,9 @@ class PatchedWorkspace {
       if (Status written = write(file.present, change.path, bytes); !written) return written;
     }
     changed_.push_back(change.path);
-    if (!change.moved_from.empty()) changed_.push_back(change.moved_from);
-    if (!change.moved_from.empty()) return report(change.path, "moved", change.moved_from);
-    return report(change.path, change.existed ? "modified" : "created");
+    if (change.moved_from.empty()) return report(change.path, change.existed ? "modified" : "created");
+    changed_.push_back(change.moved_from);
+    return report(change.path, "moved", change.moved_from);
   }
 
   // Undoes it all, the last first. What cannot be put back is named.
