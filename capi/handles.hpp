@@ -145,6 +145,8 @@ inline joey_text* make_text(std::string bytes) { return new joey_text{std::move(
 // Adapters of the host's vtables to the engine's ports. `user` goes with them.
 std::shared_ptr<const Tool> make_host_tool(ToolSpec spec, const joey_tool_vtable& vtable, std::shared_ptr<UserData> user,
                                            std::shared_ptr<Postbox> postbox);
+std::shared_ptr<HostPolicy> make_host_policy(const joey_policy_vtable& vtable, std::shared_ptr<UserData> user,
+                                             std::shared_ptr<Postbox> postbox);
 ModelFactory make_host_model(const joey_provider_vtable& vtable, std::shared_ptr<UserData> user);
 std::unique_ptr<Transport> make_host_transport(const joey_transport_vtable& vtable, std::shared_ptr<UserData> user,
                                                std::shared_ptr<Postbox> postbox);

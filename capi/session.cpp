@@ -16,17 +16,26 @@ using namespace joey::capi;
 
 namespace {
 
+// A list of names or rules, each in a line of its own or between commas; "\\," is a comma of an item's own.
 std::vector<std::string> split_list(const char* list) {
-  std::vector<std::string> names;
-  std::string_view rest = list == nullptr ? std::string_view() : list;
-  while (!rest.empty()) {
-    const std::size_t comma = rest.find(',');
-    const std::string_view name = trim(rest.substr(0, comma));
-    if (!name.empty()) names.emplace_back(name);
-    rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+  std::vector<std::string> items;
+  std::string item;
+  const auto end_item = [&] {
+    if (const std::string_view text = trim(item); !text.empty()) items.emplace_back(text);
+    item.clear();
+  };
+  for (const char* at = list == nullptr ? "" : list; *at != '\0'; ++at) {
+    if (*at == '\\' && at[1] == ',') {
+      item += *++at;
+    } else if (*at == ',' || *at == '\n') {
+      end_item();
+    } else {
+      item += *at;
+    }
   }
-  std::sort(names.begin(), names.end());
-  return names;
+  end_item();
+  std::sort(items.begin(), items.end());
+  return items;
 }
 
 bool is_tool_name(std::string_view name) {
@@ -67,8 +76,7 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   out.base_url = text_or(options.base_url, "");
   out.api_key = text_or(options.api_key, "");
   out.instructions = text_or(options.instructions, "");
-  out.policy = {split_list(options.allow), split_list(options.deny), split_list(options.allow_commands),
-                split_list(options.deny_commands)};
+  out.policy = {split_list(options.allow), split_list(options.deny), split_list(options.ask)};
   out.limits.turns_max = options.turns_max;
   constexpr std::uint64_t tokens_max = std::numeric_limits<std::int64_t>::max();
   out.limits.tokens_max = static_cast<std::int64_t>(std::min(options.tokens_max, tokens_max));
@@ -129,10 +137,7 @@ std::string project_json(const Project& project) {
   return out;
 }
 
-std::string decision_json(const CommandDecision& decision) {
-  const auto verdict_name = [](Verdict verdict) {
-    return verdict == Verdict::allow ? "allow" : verdict == Verdict::ask ? "ask" : "deny";
-  };
+std::string decision_json(const CallDecision& decision) {
   const auto kind_name = [](ShellPart::Kind kind) {
     switch (kind) {
       case ShellPart::Kind::command: return "command";
@@ -144,11 +149,16 @@ std::string decision_json(const CommandDecision& decision) {
   };
   std::string out;
   JsonWriter json(out);
-  json.begin_object().field("verdict", verdict_name(decision.verdict)).field("rule", to_utf8(decision.rule));
-  json.key("parts").begin_array();
+  json.begin_object().field("verdict", name_of(decision.verdict)).field("rule", to_utf8(decision.rule));
+  json.key("files").begin_array();
+  for (const FileDecision& file : decision.files) {
+    json.begin_object().field("path", to_utf8(file.use.path)).field("writes", file.use.writes);
+    json.field("verdict", name_of(file.verdict)).field("rule", to_utf8(file.rule)).end_object();
+  }
+  json.end_array().key("parts").begin_array();
   for (const CommandPartDecision& part : decision.parts) {
     json.begin_object().field("text", to_utf8(part.text)).field("kind", kind_name(part.kind));
-    json.field("verdict", verdict_name(part.verdict)).field("rule", to_utf8(part.rule)).end_object();
+    json.field("verdict", name_of(part.verdict)).field("rule", to_utf8(part.rule)).end_object();
   }
   json.end_array().end_object();
   return out;
@@ -222,6 +232,26 @@ joey_status joey_session_add_tool(joey_session* session, const joey_tool_vtable*
   });
 }
 
+joey_status joey_session_set_policy(joey_session* session, const joey_policy_vtable* in, uint32_t timeout_ms,
+                                    void* user_data) {
+  return guarded([&]() -> joey_status {
+    constexpr std::uint32_t timeout_default_ms = 30'000;
+    joey_policy_vtable vtable;
+    const bool readable = read_struct(in, vtable);
+    const auto user = std::make_shared<UserData>(user_data, vtable.destroy);
+    if (session == nullptr || in == nullptr) return invalid("session or vtable is NULL");
+    if (!readable || vtable.decide == nullptr) return invalid("vtable: struct_size is wrong, or decide is NULL");
+    const std::chrono::milliseconds timeout(timeout_ms > 0 ? timeout_ms : timeout_default_ms);
+    const Status set = session->host->wait<void>(
+        [s = session->session, policy = make_host_policy(vtable, user, session->host->postbox()), timeout](
+            Engine&, Completion<void> done) mutable {
+          Status status = s->set_host_policy(std::move(policy), timeout);
+          done(std::move(status));
+        });
+    return set ? JOEY_OK : fail(set.error());
+  });
+}
+
 joey_status joey_session_tools(const joey_session* session, const char* mode, size_t mode_size, joey_text** out_json) {
   return guarded([&]() -> joey_status {
     clear(out_json);
@@ -268,15 +298,23 @@ joey_status joey_session_run_tool(joey_session* session, const char* name, size_
   });
 }
 
-joey_status joey_session_explain_command(const joey_session* session, const char* command, size_t command_size,
-                                         joey_text** out_json) {
+joey_status joey_session_explain_call(const joey_session* session, const char* name, size_t name_size,
+                                      const char* arguments, size_t arguments_size, joey_text** out_json) {
   return guarded([&]() -> joey_status {
     clear(out_json);
     if (session == nullptr || out_json == nullptr) return invalid("session or out_json is NULL");
-    // Of a session's snapshot, which does not change.
-    const TaskConfig& config = session->session->setup().config;
-    const CommandUse use{std::string(view(command, command_size)), {}};
-    *out_json = make_text(decision_json(evaluate_command_line(config.policy, use, config.workspace)));
+    const std::string_view tool = view(name, name_size);
+    const std::string json = minified_json_object(view(arguments, arguments_size));
+    if (json.empty()) return invalid(fmt::format("tool \"{}\": the arguments are not one JSON object", utf8_prefix(tool, 80)));
+    const auto decision = ask_session<CallDecision>(*session, [&](Session& s) -> Result<CallDecision> {
+      const auto found = std::find_if(s.specs().begin(), s.specs().end(), [&](const ToolSpec& spec) { return spec.name == tool; });
+      if (found == s.specs().end()) {
+        return failure(ErrorCode::not_found, fmt::format("there is no tool \"{}\"", utf8_prefix(tool, 80)));
+      }
+      return s.explain(*found, json);
+    });
+    if (!decision) return fail(decision.error());
+    *out_json = make_text(decision_json(*decision));
     return JOEY_OK;
   });
 }

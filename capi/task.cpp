@@ -82,6 +82,18 @@ joey_status joey_task_approve(joey_task* task, const char* call, size_t call_siz
   });
 }
 
+joey_status joey_task_approve_edited(joey_task* task, const char* call, size_t call_size, const char* arguments,
+                                     size_t arguments_size, const char* feedback, size_t feedback_size) {
+  return guarded([&]() -> joey_status {
+    auto edited = input_text(arguments, arguments_size);
+    if (!edited) return fail(edited.error());
+    if (edited->empty()) return invalid("the changed arguments are empty");
+    auto text = input_text(feedback, feedback_size);
+    if (!text) return fail(text.error());
+    return deliver(task, input::Decide{std::string(view(call, call_size)), true, *std::move(text), *std::move(edited)});
+  });
+}
+
 joey_status joey_task_deny(joey_task* task, const char* call, size_t call_size, const char* feedback,
                            size_t feedback_size) {
   return guarded([&]() -> joey_status {

@@ -150,10 +150,15 @@ class Follower {
     return asks_approval ? decide(wait) : answer(wait);
   }
 
+  // By --auto-approve, when a task goes on with rules that it was not started with, or for this run.
   [[nodiscard]] bool is_approved_beforehand(const Call& call) const {
-    // What was said of a tool was not said of its changes to protected files.
+    // What a rule or the host wants decided each time is, and what was said of a tool was not said of protected files.
+    if (call.asked_by == "host" || call.asked_by.starts_with("ask:")) return false;
     if (always_.contains(call.tool) && call.asked_by != "protected") return true;
-    return options_.auto_approve && auto_approves(session_, *options_.auto_approve, call.tool, call.asked_by);
+    if (!options_.auto_approve) return false;
+    JsonReader reader;
+    const joey::Text json = session_.explain_call(call.tool, call.arguments);
+    return text_of(reader.object(json), "verdict") == "allow";
   }
 
   void approve(const Waiting& wait) {
@@ -298,8 +303,9 @@ void say(Follower& follower, joey::Task& task, const Options& options, const Tas
   const bool asks = waiting && waiting->call.state == CallState::asking;
   if (options.approve || options.deny) {
     joey::Task& owner = waiting->task == view.id ? task : follower.task_of(waiting->task);
-    options.approve ? owner.approve(waiting->call.id, options.message) : owner.deny(waiting->call.id, options.message);
-    return;
+    if (options.deny) return owner.deny(waiting->call.id, options.message);
+    if (options.arguments.empty()) return owner.approve(waiting->call.id, options.message);
+    return owner.approve_edited(waiting->call.id, options.arguments, options.message);
   }
   if (options.answer || (waiting && !asks && !options.message.empty())) {
     joey::Task& owner = waiting->task == view.id ? task : follower.task_of(waiting->task);

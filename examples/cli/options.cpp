@@ -62,8 +62,7 @@ class Parser {
     sub.add_option("PROMPT", options_.prompt, "What to do; - reads it from standard input")->required();
     add_workspace(sub);
     add_mode(sub);
-    add_auto_approve(sub);
-    add_command_rules(sub);
+    add_rules(sub);
     add_box(sub);
     sub.add_option("--provider", options_.provider, "anthropic, openai, openrouter, ollama, ... Default: whose key is set")
         ->type_name("NAME")
@@ -98,6 +97,9 @@ class Parser {
     sub.add_option("-w,--workspace", options_.moved_workspace, "Where its directory is now, if it was moved")
         ->type_name("DIR")
         ->group(options_group);
+    sub.add_option("--arguments", options_.arguments, "With --approve: the arguments to run it with instead, a JSON object")
+        ->type_name("JSON")
+        ->needs(approve);
     sub.add_option("--mode", options_.mode, "Go on in this mode")->type_name("MODE")->group(options_group);
     add_auto_approve(sub);
     add_box(sub);
@@ -177,15 +179,18 @@ class Parser {
     CLI::App& policy = *app.add_subcommand("policy", "What a session's rules say, without running anything");
     policy.group("Commands");
     policy.require_subcommand(1);
-    CLI::App& sub = command(policy, Command::explain, "explain", "Whether a command line would run, ask or be denied, part by part");
-    sub.add_option("COMMAND", options_.command_line, "The command line, as execute_command gets it")->required();
+    CLI::App& sub = command(policy, Command::explain, "explain", "Whether a command line or a call would run, ask or be denied, and by which rules");
+    sub.add_option("COMMAND", options_.command_line, "The command line, as execute_command gets it; with --tool its arguments")
+        ->required();
+    sub.add_option("--tool", options_.tool, "Of a call of this tool, whose arguments, a JSON object, stand in the command's place")
+        ->type_name("NAME");
     add_workspace(sub);
-    add_auto_approve(sub);
-    add_command_rules(sub);
-    sub.add_flag("--json", options_.json, "As JSON: {\"verdict\",\"rule\",\"parts\":[...]}");
+    add_rules(sub);
+    sub.add_flag("--json", options_.json, "As JSON: {\"verdict\",\"rule\",\"files\":[...],\"parts\":[...]}");
     sub.footer(
         "Exit code: 0 when it would run, 1 when it is denied, 3 when it asks.\n\n"
-        "  joey policy explain --allow-command 'git diff' 'git diff | tee log'");
+        "  joey policy explain --auto-approve 'command:git diff' 'git diff | tee log'\n"
+        "  joey policy explain --deny 'read:.env' --tool read_file '{\"path\":\".env\"}'");
   }
 
   void define_tool(CLI::App& app) {
@@ -194,8 +199,7 @@ class Parser {
     sub.add_option("JSON", options_.arguments, "Its arguments, an object; - reads them from standard input")->required();
     add_workspace(sub);
     add_mode(sub);
-    add_auto_approve(sub);
-    add_command_rules(sub);
+    add_rules(sub);
     add_box(sub);
     sub.footer(
         "Prints {\"ok\":bool,...} on one line. Exit code: 0 when ok, else 1.\n"
@@ -226,30 +230,33 @@ class Parser {
         ->group(options_group);
   }
   void add_auto_approve(CLI::App& sub) {
-    sub.add_option("--auto-approve", options_.auto_approve,
-                   "What runs without asking: groups (read, edit, command, mcp, modes, subtasks, custom), names of tools, "
-                   "or all; protected for changes of files that steer agents, as AGENTS.md")
-        ->type_name("LIST")
-        ->group(options_group);
+    add_list(sub, "--auto-approve",
+             "What runs without asking: groups (read, edit, command, mcp, modes, subtasks, custom), names of tools, or all; "
+             "command:WORDS for commands that begin so; read:FILES and edit:FILES; protected for changes of files that steer "
+             "agents, as AGENTS.md")
+        .each([this](const std::string& rules) { add_to(options_.auto_approve.emplace(options_.auto_approve.value_or("")), rules); });
   }
+  void add_rules(CLI::App& sub) {
+    add_auto_approve(sub);
+    add_list(sub, "--ask", "What a person decides each time, likewise; stricter").each([this](const std::string& rules) {
+      add_to(options_.ask, rules);
+    });
+    add_list(sub, "--deny", "What never runs, likewise; stricter still. Files that may not be read are hidden").each(
+        [this](const std::string& rules) { add_to(options_.never, rules); });
+  }
+  CLI::Option& add_list(CLI::App& sub, const char* name, const char* help) {
+    return *sub.add_option(name, lists_, help)
+                ->type_name("RULES")
+                ->expected(1)
+                ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+                ->group(options_group);
+  }
+  static void add_to(std::string& list, const std::string& rules) { list.append(list.empty() ? "" : ",").append(rules); }
   void add_box(CLI::App& sub) {
     sub.add_option("--box", options_.box,
                    "What commands run in: landlock or bubblewrap: the workspace to change, no network, nothing that "
                    ".rooignore forbids. Default: none")
         ->type_name("KIND")
-        ->group(options_group);
-  }
-  void add_command_rules(CLI::App& sub) {
-    sub.add_option("--allow-command", options_.allow_commands,
-                   "Commands that run without asking: the words they begin with, as \"git diff\"; may be repeated")
-        ->type_name("WORDS")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-        ->group(options_group);
-    sub.add_option("--deny-command", options_.deny_commands, "Commands that never run, likewise")
-        ->type_name("WORDS")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->group(options_group);
   }
   void add_tool_changes(CLI::App& sub) {
@@ -293,6 +300,7 @@ class Parser {
   }
 
   Options& options_;
+  std::vector<std::string> lists_;  // what CLI11 keeps of options that each() has taken
 };
 
 std::string standard_input() {

@@ -34,8 +34,8 @@ struct Options {
   std::string message;    // resume
   std::string checkpoint;        // diff, restore
   std::string other_checkpoint;  // diff; empty: the files as they are
-  std::string tool;       // tool
-  std::string arguments;  // tool
+  std::string tool;       // tool, policy explain
+  std::string arguments;  // tool, resume
   std::string command_line;  // policy explain
 
   std::string workspace{"."};
@@ -47,9 +47,9 @@ struct Options {
   std::string mode;
   std::string box;           // of commands; empty: none
   std::string tool_changes;  // "+edit,-apply_diff"
-  std::optional<std::string> auto_approve;
-  std::vector<std::string> allow_commands;
-  std::vector<std::string> deny_commands;
+  std::optional<std::string> auto_approve;  // rules, as joey.h describes them
+  std::string ask;
+  std::string never;
   OutputFormat output{OutputFormat::text};
   std::uint32_t turns_max{0};
   double cost_usd_max{0};

@@ -144,31 +144,17 @@ std::vector<std::string_view> items_of(std::string_view list) {
 }
 
 // As joey.h takes them.
-std::string joined(const std::vector<std::string>& rules, const char* option) {
-  for (const std::string& rule : rules) {
-    if (rule.find(',') != std::string::npos || rule.empty()) {
-      throw UsageError(fmt::format("{}: \"{}\": give the words that commands begin with, one rule an option", option, rule));
-    }
-  }
-  return fmt::format("{}", fmt::join(rules, ","));
-}
-
 constexpr std::array<std::string_view, 9> groups{"read",     "edit",   "command",   "mcp", "modes",
                                                  "subtasks", "custom", "protected", "all"};
 
-struct ToolName {
-  std::string name;
-  std::string group;
-};
-std::vector<ToolName> tool_names(const joey::Session& session) {
+std::vector<std::string> tool_names(const joey::Session& session) {
   simdjson::dom::parser parser;
   const joey::Text json = session.tools();
-  std::vector<ToolName> tools;
+  std::vector<std::string> tools;
   for (const auto item : parser.parse(json.view()).get_array()) {
     Object tool;
     if (item.get(tool) != simdjson::SUCCESS) continue;
-    tools.push_back({std::string(text_of(tool, "name")), std::string(text_of(tool, "group"))});
-    if (tools.back().name == "new_task") tools.back().group = "subtasks";
+    tools.emplace_back(text_of(tool, "name"));
   }
   return tools;
 }
@@ -199,16 +185,16 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .model = options.model,
                                .base_url = options.base_url,
                                .allow = options.auto_approve.value_or(""),
+                               .deny = options.never,
                                .turns_max = options.turns_max,
                                .cost_usd_max = options.cost_usd_max,
                                .home = home_directory(),
                                .checkpoints = checkpoints_directory(options),
-                               .allow_commands = joined(options.allow_commands, "--allow-command"),
-                               .deny_commands = joined(options.deny_commands, "--deny-command"),
+                               .ask = options.ask,
                                .box = options.box,
                                .tools = options.tool_changes};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), chosen_provider(options))));
-  if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
+  check_rule_names(made, options);
   return made;
 }
 
@@ -221,12 +207,13 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
   joey::SessionOptions session{.workspace = options.moved_workspace.empty() ? task.workspace : options.moved_workspace,
                                .model = task.model,
                                .base_url = options.base_url.empty() ? task.base_url : options.base_url,
+                               .allow = options.auto_approve.value_or(""),
                                .home = home_directory(),
                                .checkpoints = checkpoints_directory(options),
                                .box = options.box.empty() ? task.box : options.box,
                                .tools = options.tool_changes};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), task.provider)));
-  if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
+  check_rule_names(made, options);
   return made;
 }
 
@@ -235,12 +222,12 @@ joey::Session tool_session(joey::Engine& engine, const Options& options) {
                                              .mode = options.mode,
                                              .model = options.model,
                                              .allow = options.auto_approve.value_or("all,protected"),
+                                             .deny = options.never,
                                              .home = home_directory(),
-                                             .allow_commands = joined(options.allow_commands, "--allow-command"),
-                                             .deny_commands = joined(options.deny_commands, "--deny-command"),
+                                             .ask = options.ask,
                                              .box = options.box,
-                               .tools = options.tool_changes}));
-  if (options.auto_approve) check_auto_approve(session, *options.auto_approve);
+                                             .tools = options.tool_changes}));
+  check_rule_names(session, options);
   return session;
 }
 
@@ -248,23 +235,20 @@ joey::Session checkpoint_session(joey::Engine& engine, const Options& options) {
   return joey::Session(engine, {.workspace = options.workspace, .checkpoints = checkpoints_directory(options)});
 }
 
-void check_auto_approve(const joey::Session& session, std::string_view list) {
-  const std::vector<ToolName> tools = tool_names(session);
-  for (const std::string_view item : items_of(list)) {
-    const bool known = std::find(groups.begin(), groups.end(), item) != groups.end() ||
-                       std::any_of(tools.begin(), tools.end(), [&](const ToolName& tool) { return tool.name == item; });
-    if (known) continue;
-    throw UsageError(fmt::format("--auto-approve: \"{}\" is neither a tool nor one of {}", item, fmt::join(groups, ", ")));
-  }
-}
-
-bool auto_approves(const joey::Session& session, std::string_view list, std::string_view tool, std::string_view rule) {
-  const std::vector<ToolName> tools = tool_names(session);
-  const auto found = std::find_if(tools.begin(), tools.end(), [&](const ToolName& each) { return each.name == tool; });
-  const std::string_view group = found == tools.end() ? std::string_view("custom") : found->group;
-  const std::vector<std::string_view> items = items_of(list);
-  const auto has = [&](std::string_view name) { return std::find(items.begin(), items.end(), name) != items.end(); };
-  return (has("all") || has(tool) || has(group)) && (rule != "protected" || has(rule));
+void check_rule_names(const joey::Session& session, const Options& options) {
+  const std::vector<std::string> tools = tool_names(session);
+  const auto check = [&](std::string_view list, const char* option) {
+    for (const std::string_view item : items_of(list)) {
+      if (item.find_first_of(":*") != std::string_view::npos) continue;  // the engine has checked those
+      const bool known = std::find(groups.begin(), groups.end(), item) != groups.end() ||
+                         std::find(tools.begin(), tools.end(), item) != tools.end();
+      if (known) continue;
+      throw UsageError(fmt::format("{}: \"{}\" is neither a tool nor one of {}", option, item, fmt::join(groups, ", ")));
+    }
+  };
+  check(options.auto_approve.value_or(""), "--auto-approve");
+  check(options.ask, "--ask");
+  check(options.never, "--deny");
 }
 
 }  // namespace cli

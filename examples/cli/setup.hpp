@@ -24,10 +24,7 @@ namespace cli {
 // A session to look at checkpoints and restore them.
 [[nodiscard]] joey::Session checkpoint_session(joey::Engine& engine, const Options& options);
 
-// Throws UsageError when `list` names neither a group nor a tool of the session's.
-void check_auto_approve(const joey::Session& session, std::string_view list);
-// Whether `list` lets `tool` run.
-[[nodiscard]] bool auto_approves(const joey::Session& session, std::string_view list, std::string_view tool,
-                                 std::string_view rule);
+// Throws UsageError when a rule of the options names neither a group nor a tool of the session's.
+void check_rule_names(const joey::Session& session, const Options& options);
 
 }  // namespace cli

@@ -45,11 +45,15 @@ bool TaskView::apply(const Event& event) {
     enter(TaskPhase::idle);
   } else if (type == "approval.requested") {
     set_state(CallState::asking);
-    if (Call* call = find(event.text("call"))) call->asked_by = event.text("rule");
+    if (Call* call = find(event.text("call"))) {
+      call->asked_by = event.text("rule");
+      call->asked_because = event.text("reason");
+    }
   } else if (type == "approval") {
     if (Call* call = find(event.text("call"))) {
       call->state = CallState::announced;
       call->approved_by = event.text("by") == "person" || event.text("rule").empty() ? "you" : event.text("rule");
+      if (const std::string_view edited = event.text("edited"); !edited.empty()) call->arguments = edited;
     }
   } else if (type == "question.asked") {
     set_state(CallState::questioning);

@@ -26,6 +26,7 @@ struct Call {
   std::string malformed;    // or what the model sent instead
   std::string approved_by;  // the rule, or "you"; empty when none was needed
   std::string asked_by;     // the rule that made it ask
+  std::string asked_because;  // the host's reason, when it did
   std::string question;     // of ask_followup_question
   std::vector<Suggestion> suggestions;
   std::string child;  // the subtask's id

@@ -85,7 +85,10 @@ int explain(const Options& options) {
   Options with = options;
   with.auto_approve = options.auto_approve.value_or("");
   const joey::Session session = tool_session(engine, with);
-  const joey::Text json = session.explain_command(options.command_line);
+  const bool is_call = !options.tool.empty();
+  const joey::Text json = session.explain_call(is_call ? options.tool : "execute_command",
+                                               is_call ? options.command_line
+                                                       : fmt::format("{{\"command\":{}}}", json_string(options.command_line)));
   Terminal terminal;
   JsonReader reader;
   const Object decision = reader.object(json);
@@ -96,13 +99,19 @@ int explain(const Options& options) {
     return code;
   }
   const auto tone = [](std::string_view name) { return name == "allow" ? Tone::green : name == "ask" ? Tone::yellow : Tone::red; };
+  const auto show = [&](std::string_view judged, std::string_view kind, std::string_view text, std::string_view rule) {
+    terminal.write(fmt::format("{}  {:<10} {}\n{:17} {}\n", terminal.paint(tone(judged), fmt::format("{:<5}", judged)), kind,
+                               one_line(clean(text)), "", terminal.paint(Tone::dim, one_line(clean(rule)))));
+  };
+  for (const auto item : array_of(decision, "files")) {
+    Object file;
+    if (item.get(file) != simdjson::SUCCESS) continue;
+    show(text_of(file, "verdict"), flag_of(file, "writes") ? "edit" : "read", text_of(file, "path"), text_of(file, "rule"));
+  }
   for (const auto item : array_of(decision, "parts")) {
     Object part;
     if (item.get(part) != simdjson::SUCCESS) continue;
-    const std::string_view name = text_of(part, "verdict");
-    terminal.write(fmt::format("{}  {:<10} {}\n{:17} {}\n", terminal.paint(tone(name), fmt::format("{:<5}", name)),
-                               text_of(part, "kind"), one_line(clean(text_of(part, "text"))), "",
-                               terminal.paint(Tone::dim, one_line(clean(text_of(part, "rule"))))));
+    show(text_of(part, "verdict"), text_of(part, "kind"), text_of(part, "text"), text_of(part, "rule"));
   }
   terminal.write(fmt::format("{}: {}\n", terminal.paint(tone(verdict), verdict), one_line(clean(text_of(decision, "rule")))));
   return code;

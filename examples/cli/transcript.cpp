@@ -245,6 +245,11 @@ void Transcript::show_approval(const TaskView& view, const Call& call) {
   previewed_.insert(key(view, call.id));
   begin(Section::note);
   put_line(view.depth(), Tone::yellow, fmt::format("{} {} waits for approval", terminal_.glyphs().question, show_all(call.tool)));
+  // Where no rule names the call there is nothing to say of it.
+  if (call.asked_by != "default") {
+    const std::string why = call.asked_because.empty() ? call.asked_by : fmt::format("{}: {}", call.asked_by, call.asked_because);
+    put_line(view.depth(), Tone::dim, fmt::format("{}{}", body_indent, show_all(why)));
+  }
   if (call.tool == "apply_diff" || call.tool == "write_to_file") {
     put(view.depth(), Tone::plain, body_indent);
     put_line(view.depth(), Tone::bold, key_argument(call));

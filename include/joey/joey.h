@@ -131,6 +131,7 @@ typedef struct joey_transport_vtable joey_transport_vtable;
 typedef struct joey_clock_vtable joey_clock_vtable;
 typedef struct joey_provider_vtable joey_provider_vtable;
 typedef struct joey_tool_vtable joey_tool_vtable;
+typedef struct joey_policy_vtable joey_policy_vtable;
 
 /* ---- Engine ------------------------------------------------------------------------------------------------------- */
 
@@ -212,11 +213,19 @@ typedef struct joey_session_options {
   const char *model;        /**< NULL: the provider's default. */
   const char *base_url;     /**< As "http://127.0.0.1:8080/v1". NULL: the provider's. */
   const char *api_key;      /**< Kept in memory only: it is in no journal, event or message. NULL: none is sent. */
-  const char *allow;        /**< What runs without asking, comma-separated: "read", "edit", "command", "mcp", "modes",
-                                 "subtasks", "custom", "all", or names of tools. Changes of files that steer agents
-                                 (.roo, .roomodes, .rooignore, AGENTS.md, .vscode, ...) need "protected" besides, which
-                                 "all" does not mean. NULL: nothing. */
-  const char *deny;         /**< What never runs, likewise; wins over `allow`. */
+  const char *allow;        /**< Rules for what runs without asking, between commas or one a line (a comma of a rule's own is
+                                 "\\,"). A rule is
+                                   "read", "edit", "command", "mcp", "modes", "subtasks", "custom", "all": groups of tools;
+                                   "write_to_file", "mcp--github--get_*": tools, in which * stands for anything;
+                                   "command:git diff": commands that begin with these words. A line runs when every
+                                   command in it, of pipes, substitutions, bash -c and sudo too, is allowed;
+                                   "read:src/", "edit:*.md": files, by a pattern as in .gitignore at the workspace's root;
+                                   "protected": changes of files that steer agents, editors and git (.roo, .roomodes,
+                                   .rooignore, AGENTS.md, .vscode, .git, ...), which nothing else allows.
+                                 Of the rules that fit a call the strictest decides: deny, ask, allow; what none names asks.
+                                 See joey_session_explain_call(). NULL: no rule. */
+  const char *deny;         /**< What never runs, likewise. Files that may not be read are hidden from searches, listings,
+                                 mentions and, in a box, from commands; those that may not be edited do not change there. */
   const char *instructions; /**< Added to the system prompt. */
   uint32_t turns_max;       /**< Model turns of a task. 0: no limit. */
   uint32_t retries_max;     /**< Repetitions of one request after failures that may pass. 0: 8. */
@@ -239,11 +248,7 @@ typedef struct joey_session_options {
   const char *image_provider; /**< "openrouter" or "openai". NULL: "openrouter". */
   const char *image_base_url; /**< NULL: the provider's. */
   const char *image_api_key;  /**< Kept in memory only. NULL: none is sent. */
-  const char *allow_commands; /**< Commands that run without asking besides what `allow` says, comma-separated: the words
-                                   each begins with, as "git diff,npm test". A line runs when every command in it, of
-                                   pipes, substitutions, bash -c and sudo too, is allowed. NULL: none. */
-  const char *deny_commands;  /**< Commands that never run, likewise; wins. With either of both, a line whose syntax is not
-                                   understood asks. See joey_session_explain_command(). NULL: none. */
+  const char *ask; /**< Rules for what a person decides each time, like `allow`, and stricter. NULL: none. */
   const char *box; /**< What commands of tools can reach: "landlock" (works in containers) or "bubblewrap" (namespaces of its
                         own): the system to read, the workspace to change, no network; not what .rooignore forbids when
                         the session is made, nor, in bubblewrap, git's hooks and protected files to change. In landlock
@@ -256,7 +261,7 @@ typedef struct joey_session_options {
 
 #define JOEY_SESSION_OPTIONS_INIT                                                                                     \
   { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
-    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */
@@ -293,13 +298,31 @@ JOEY_API joey_status joey_session_tools(const joey_session *session, const char 
                                         joey_text **out_json);
 
 /**
- * What the session's policy says of a command line, and why: {"verdict":"allow"|"ask"|"deny","rule","parts":[{"text",
- * "kind":"command"|"redirect"|"assignment"|"unknown","verdict","rule"}...]}. The parts are all that the line would run, the
- * files it would read and write, the variables it would set, and what is not understood; the worst verdict of them is the
- * line's. Nothing is run. Since: 1.0.
+ * Gives the host the last word on tool calls: after the rules, on what they allow or ask. What they deny is denied.
+ *
+ * @param vtable      Copied during the call.
+ * @param timeout_ms  For one decision; none by then denies the call. 0: 30,000.
+ * @param user_data   Passed to the vtable's functions; `destroy` gets it exactly once, also when this call fails.
+ * @return JOEY_OK; JOEY_ERR_CONFLICT when the session has a policy or has started a task; JOEY_ERR_INVALID_ARGUMENT.
+ *
+ * A task that was started under a policy and is opened in a session without one gets no call allowed. Tools without side
+ * effects on anything but the task (attempt_completion, update_todo_list, ...) and joey_session_run_tool() do not consult it.
+ * Since: 1.0.
  */
-JOEY_API joey_status joey_session_explain_command(const joey_session *session, const char *command, size_t command_size,
-                                                  joey_text **out_json);
+JOEY_API joey_status joey_session_set_policy(joey_session *session, const joey_policy_vtable *vtable, uint32_t timeout_ms,
+                                             void *user_data);
+
+/**
+ * What the session's rules say of a call, and why: {"verdict":"allow"|"ask"|"deny","rule","files":[{"path","writes":bool,
+ * "verdict","rule"}...],"parts":[{"text","kind":"command"|"redirect"|"assignment"|"unknown","verdict","rule"}...]}. The
+ * files are those that a rule is about. The parts are all that the command line of execute_command would run, the files it
+ * would read and write, the variables it would set, and what is not understood. Nothing is run.
+ *
+ * @param arguments  A JSON object, as {"command":"git diff | tee log"}.
+ * @return JOEY_OK; JOEY_ERR_NOT_FOUND when there is no such tool; JOEY_ERR_INVALID_ARGUMENT. Since: 1.0.
+ */
+JOEY_API joey_status joey_session_explain_call(const joey_session *session, const char *name, size_t name_size,
+                                               const char *arguments, size_t arguments_size, joey_text **out_json);
 
 /**
  * The box that commands run in: {"kind":"none"|"landlock"|"bubblewrap","reduced":[line...],"restricted":[line...]}: what
@@ -439,6 +462,13 @@ JOEY_API joey_status joey_task_say(joey_task *task, const char *text, size_t tex
 JOEY_API joey_status joey_task_approve(joey_task *task, const char *call, size_t call_size, const char *feedback,
                                        size_t feedback_size);
 
+/**
+ * Allows it with other arguments, a JSON object: the tool runs with these, the event `approval` records them, and the model
+ * is told with the result. JOEY_ERR_DENIED when the session's rules deny them; nothing changes then.
+ */
+JOEY_API joey_status joey_task_approve_edited(joey_task *task, const char *call, size_t call_size, const char *arguments,
+                                              size_t arguments_size, const char *feedback, size_t feedback_size);
+
 /** Refuses it; the rest of that answer's calls are skipped. `feedback` may be empty; the model reads it. */
 JOEY_API joey_status joey_task_deny(joey_task *task, const char *call, size_t call_size, const char *feedback,
                                     size_t feedback_size);
@@ -528,6 +558,7 @@ JOEY_API joey_status joey_engine_replay(joey_engine *engine, const char *task, s
 #define JOEY_EVENT_ENVIRONMENT_NOTED 21 /**< What the model is told of its surroundings: `text`. */
 #define JOEY_EVENT_CHECKPOINT_TAKEN 22  /**< The workspace before the call `call`: `name` is the checkpoint; "" when it could
                                              not be taken, and `text` says why. */
+#define JOEY_EVENT_HOST_CONSULTED 23    /**< The host was asked for its word on the call `call`: joey_session_set_policy(). */
 #define JOEY_EVENT_DELTA_TEXT 100           /**< A piece of the model's answer: `text`. */
 #define JOEY_EVENT_DELTA_REASONING 101      /**< A piece of its reasoning: `text`. */
 #define JOEY_EVENT_DELTA_TOOL_ARGUMENTS 102 /**< A piece of a call's arguments: `name` is the tool, `text` the JSON. */
@@ -641,6 +672,43 @@ JOEY_API int32_t joey_tool_call_cancelled(const joey_tool_call *call);
  * Since: 1.0.
  */
 JOEY_API void joey_tool_call_finish(joey_tool_call *call, int32_t ok, const char *text, size_t text_size);
+
+/* ---- Policy of the host ------------------------------------------------------------------------------------------- */
+
+#define JOEY_VERDICT_ALLOW 0
+#define JOEY_VERDICT_ASK 1  /**< A person decides. */
+#define JOEY_VERDICT_DENY 2
+
+/** One question. The host ends it exactly once with joey_policy_call_finish(), from any thread, also inside `decide`, and
+    also after a cancel. Until then the pointer is valid. */
+typedef struct joey_policy_call joey_policy_call;
+
+struct joey_policy_vtable {
+  size_t struct_size;
+  /** Asks, on the loop thread, and returns soon. */
+  void (*decide)(void *user_data, joey_policy_call *call);
+  /** The answer is no longer wanted, or came too late: finish the call soon. On the loop thread. May be NULL. */
+  void (*cancel)(void *user_data, joey_policy_call *call);
+  /** Called once when no session uses the policy any more. May be NULL. */
+  void (*destroy)(void *user_data);
+};
+
+#define JOEY_POLICY_VTABLE_INIT \
+  { sizeof(joey_policy_vtable), NULL, NULL, NULL }
+
+/**
+ * The call in question: {"task","call","tool","arguments":{...},"mode","verdict":"allow"|"ask","rule"}, the last two being
+ * what the rules say. Lent until the question is finished. Any thread; callback-safe. Since: 1.0.
+ */
+JOEY_API const char *joey_policy_call_request(const joey_policy_call *call, size_t *out_size);
+/** 1 once the answer is no longer wanted. Any thread; callback-safe. Since: 1.0. */
+JOEY_API int32_t joey_policy_call_cancelled(const joey_policy_call *call);
+/**
+ * Ends the question; the pointer is invalid afterwards. `verdict`: JOEY_VERDICT_, anything else denies. `reason`: a line for
+ * the person who is asked or the model that is refused, at most 2,000 bytes; may be empty. Any thread; callback-safe.
+ * Since: 1.0.
+ */
+JOEY_API void joey_policy_call_finish(joey_policy_call *call, int32_t verdict, const char *reason, size_t reason_size);
 
 /* ---- Models of the host ------------------------------------------------------------------------------------------- */
 

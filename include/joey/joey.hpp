@@ -131,6 +131,7 @@ enum class EventKind : std::int32_t {
   task_reopened = JOEY_EVENT_TASK_REOPENED,
   environment_noted = JOEY_EVENT_ENVIRONMENT_NOTED,
   checkpoint_taken = JOEY_EVENT_CHECKPOINT_TAKEN,
+  host_consulted = JOEY_EVENT_HOST_CONSULTED,
   delta_text = JOEY_EVENT_DELTA_TEXT,
   delta_reasoning = JOEY_EVENT_DELTA_REASONING,
   delta_tool_arguments = JOEY_EVENT_DELTA_TOOL_ARGUMENTS,
@@ -336,6 +337,10 @@ class Task {
   void approve(std::string_view call, std::string_view feedback = {}) {
     check(joey_task_approve(get(), call.data(), call.size(), feedback.data(), feedback.size()));
   }
+  void approve_edited(std::string_view call, std::string_view arguments, std::string_view feedback = {}) {
+    check(joey_task_approve_edited(get(), call.data(), call.size(), arguments.data(), arguments.size(), feedback.data(),
+                                   feedback.size()));
+  }
   void deny(std::string_view call, std::string_view feedback = {}) {
     check(joey_task_deny(get(), call.data(), call.size(), feedback.data(), feedback.size()));
   }
@@ -408,6 +413,38 @@ class ToolCall {
   }
 
   joey_tool_call* call_;
+};
+
+// ---- Policy of the host -----------------------------------------------------------------------------------------------
+
+enum class Verdict : std::int32_t { allow = JOEY_VERDICT_ALLOW, ask = JOEY_VERDICT_ASK, deny = JOEY_VERDICT_DENY };
+
+// One question about a tool call. One that is dropped before it is finished is denied.
+class PolicyCall {
+ public:
+  explicit PolicyCall(joey_policy_call* call) noexcept : call_(call) {}
+  PolicyCall(PolicyCall&& other) noexcept : call_(std::exchange(other.call_, nullptr)) {}
+  PolicyCall& operator=(PolicyCall&& other) noexcept {
+    std::swap(call_, other.call_);
+    return *this;
+  }
+  ~PolicyCall() {
+    if (call_ != nullptr) finish(Verdict::deny, "the host's policy ended without a decision");
+  }
+
+  [[nodiscard]] std::string_view request() const noexcept {  // JSON; joey_policy_call_request() describes it
+    std::size_t size = 0;
+    const char* data = joey_policy_call_request(call_, &size);
+    return {data, size};
+  }
+  [[nodiscard]] bool cancelled() const noexcept { return joey_policy_call_cancelled(call_) != 0; }
+  // Ends the call: the object is then as if moved from.
+  void finish(Verdict verdict, std::string_view reason = {}) noexcept {
+    joey_policy_call_finish(std::exchange(call_, nullptr), static_cast<std::int32_t>(verdict), reason.data(), reason.size());
+  }
+
+ private:
+  joey_policy_call* call_;
 };
 
 // ---- Models of the host -----------------------------------------------------------------------------------------------
@@ -488,8 +525,8 @@ struct SessionOptions {
   std::string model{};
   std::string base_url{};
   std::string api_key{};  // kept in memory only
-  std::string allow{};    // what runs without asking, as "read,edit,command"
-  std::string deny{};     // what never runs
+  std::string allow{};    // rules for what runs without asking, as "read,edit:src/**,command:git diff"
+  std::string deny{};     // for what never runs
   std::string instructions{};
   std::uint32_t turns_max{0};
   std::uint32_t retries_max{0};
@@ -510,8 +547,7 @@ struct SessionOptions {
   std::string image_provider{};
   std::string image_base_url{};
   std::string image_api_key{};  // kept in memory only
-  std::string allow_commands{};  // beginnings of commands that run without asking, as "git diff,npm test"
-  std::string deny_commands{};   // of commands that never run
+  std::string ask{};  // rules for what a person decides each time
   std::string box{};  // of commands: "landlock" or "bubblewrap"; empty: none
   bool box_demands_all{false};
   std::string tools{};  // changes to those the model is told of, as "+edit,-apply_diff"
@@ -549,8 +585,7 @@ class Session {
     raw.image_provider = detail::option(options.image_provider);
     raw.image_base_url = detail::option(options.image_base_url);
     raw.image_api_key = detail::option(options.image_api_key);
-    raw.allow_commands = detail::option(options.allow_commands);
-    raw.deny_commands = detail::option(options.deny_commands);
+    raw.ask = detail::option(options.ask);
     raw.box = detail::option(options.box);
     if (options.box_demands_all) raw.flags |= JOEY_SESSION_BOX_DEMANDS_ALL;
     raw.tools = detail::option(options.tools);
@@ -615,11 +650,26 @@ class Session {
     check(joey_session_box(get(), &json));
     return Text(json);
   }
-  // What the policy says of a command line: {"verdict","rule","parts":[...]}.
-  [[nodiscard]] Text explain_command(std::string_view command) const {
+  // What the rules say of a call: {"verdict","rule","files":[...],"parts":[...]}.
+  [[nodiscard]] Text explain_call(std::string_view name, std::string_view arguments) const {
     joey_text* json = nullptr;
-    check(joey_session_explain_command(get(), command.data(), command.size(), &json));
+    check(joey_session_explain_call(get(), name.data(), name.size(), arguments.data(), arguments.size(), &json));
     return Text(json);
+  }
+  // Gives the host the last word on tool calls, before the first task. `handler` is void (PolicyCall), runs on the loop
+  // thread, and may finish the call later, from any thread.
+  template <std::invocable<PolicyCall> Handler>
+  void set_policy(Handler handler, std::chrono::milliseconds timeout = std::chrono::milliseconds(0)) {
+    joey_policy_vtable vtable = JOEY_POLICY_VTABLE_INIT;
+    vtable.decide = [](void* user_data, joey_policy_call* raw) {
+      PolicyCall call(raw);
+      try {
+        (*static_cast<Handler*>(user_data))(std::move(call));
+      } catch (...) {  // `call`, or whoever it was moved to, has denied it by now
+      }
+    };
+    vtable.destroy = [](void* user_data) { delete static_cast<Handler*>(user_data); };
+    check(joey_session_set_policy(get(), &vtable, static_cast<std::uint32_t>(timeout.count()), new Handler(std::move(handler))));
   }
   // What @problems or @terminal in a message means from now on.
   void set_mention(std::string_view mention, std::string_view text) {

@@ -1,5 +1,7 @@
 #include "core/command_policy.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -33,15 +35,27 @@ std::optional<std::size_t> begins_with(Words words, std::string_view rule) {
 
 enum class Match : std::uint8_t { no, maybe, yes };
 
-// Whether a rule that denies fits: maybe when words that are known only when the command runs may make it fit.
-Match denies(Words words, std::string_view rule) {
+bool is_option(std::string_view word) { return word.size() > 1 && word[0] == '-'; }
+bool is_short_option(std::string_view word) { return is_option(word) && word[1] != '-'; }
+
+// Whether the words have all letters of a short option, in whatever grouping: -rf is in "-r x -vf".
+bool has_short_options(Words words, std::string_view wanted) {
+  return std::all_of(wanted.begin() + 1, wanted.end(), [&](char letter) {
+    return std::any_of(words.begin(), words.end(), [&](const ShellWord& word) {
+      return word.is_static && is_short_option(word.text) && word.text.find(letter, 1) != std::string::npos;
+    });
+  });
+}
+
+// Whether a rule that denies or asks fits: maybe when words that are known only when the command runs may make it fit.
+Match stops(Words words, std::string_view rule) {
   std::string_view wanted = next_word(rule);
   if (wanted == "*" && next_word(rule).empty()) return Match::yes;
   if (wanted.empty() || without_directory(words[0].text) != without_directory(wanted)) return Match::no;
   Match match = Match::yes;
   std::size_t i = 1;
   for (wanted = next_word(rule); !wanted.empty(); wanted = next_word(rule)) {
-    const bool is_option = wanted[0] == '-';
+    if (is_short_option(wanted) && has_short_options(words.subspan(i), wanted)) continue;
     bool found = false;
     for (std::size_t at = i; at < words.size() && !found; ++at) {
       const ShellWord& word = words[at];
@@ -50,8 +64,9 @@ Match denies(Words words, std::string_view rule) {
         if (!word.is_static) match = Match::maybe;
         found = true;
         // An expansion may hold what comes next in the rule as well.
-        if (!is_option) i = word.splits ? at : at + 1;
-      } else if (!is_option && !(word.is_static && word.text.starts_with('-')) && !(at > i && words[at - 1].text.starts_with('-'))) {
+        if (!is_option(wanted)) i = word.splits ? at : at + 1;
+      } else if (!is_option(wanted) && !(word.is_static && word.text.starts_with('-')) &&
+                 !(at > i && words[at - 1].text.starts_with('-'))) {
         break;  // neither an option nor what may be its value
       }
     }
@@ -65,7 +80,14 @@ class Judge {
   Judge(const CommandRules& rules, const CommandFiles& files) : rules_(rules), files_(files) {}
 
   PolicyDecision operator()(const ShellPart& part) const {
-    if (PolicyDecision denied = deny(part); denied.verdict == Verdict::deny || !denied.rule.empty()) return denied;
+    std::optional<PolicyDecision> stopped = stop(part, rules_.deny, Verdict::deny);
+    PolicyDecision decision = stopped ? *std::move(stopped) : judge(part);
+    return files_.may_name ? stricter(std::move(decision), named_files(part)) : decision;
+  }
+
+ private:
+  PolicyDecision judge(const ShellPart& part) const {
+    if (auto stopped = stop(part, rules_.ask, Verdict::ask)) return *std::move(stopped);
     switch (part.kind) {
       case ShellPart::Kind::command: return command(part);
       case ShellPart::Kind::redirect: return redirect(part);
@@ -76,21 +98,38 @@ class Judge {
     return {};
   }
 
- private:
-  // Denied; or asks, with a rule, because it may be what is denied; or neither, and without a rule.
-  PolicyDecision deny(const ShellPart& part) const {
-    PolicyDecision out{Verdict::ask, ""};
-    for (const std::string& rule : rules_.deny) {
+  // Denied or asked for by one of the rules; or asks, because it may be what they stop.
+  static std::optional<PolicyDecision> stop(const ShellPart& part, const std::vector<std::string>& rules, Verdict verdict) {
+    std::optional<PolicyDecision> out;
+    for (const std::string& rule : rules) {
       Match match = Match::no;
-      if (!part.words.empty()) match = denies(part.words, rule);
+      if (!part.words.empty()) match = stops(part.words, rule);
       else if (part.kind == ShellPart::Kind::unknown && trimmed(rule) == "*") match = Match::yes;
-      if (match == Match::yes) return {Verdict::deny, "deny:" + rule};
-      if (match == Match::maybe) out.rule = "unknown: whether deny:" + rule + " applies is known only when it runs";
+      if (match == Match::yes) return PolicyDecision{verdict, fmt::format("{}:{}", name_of(verdict), rule)};
+      if (match == Match::maybe) {
+        out = {Verdict::ask, fmt::format("unknown: whether {}:{} applies is known only when it runs", name_of(verdict), rule)};
+      }
     }
     return out;
   }
 
   static std::string_view trimmed(std::string_view rule) { return next_word(rule); }
+
+  // A word may name a file as it is, as an option's value (--file=F, if=F) or behind @ (curl -d @F).
+  PolicyDecision named_files(const ShellPart& part) const {
+    PolicyDecision out{Verdict::allow, ""};
+    for (const ShellWord& word : part.words) {
+      if (!word.is_static) continue;
+      std::string_view text = word.text;
+      out = stricter(std::move(out), files_.may_name(text));
+      if (const std::size_t equals = text.find('='); equals != std::string_view::npos) {
+        text.remove_prefix(equals + 1);
+        out = stricter(std::move(out), files_.may_name(text));
+      }
+      if (text.starts_with('@')) out = stricter(std::move(out), files_.may_name(text.substr(1)));
+    }
+    return out;
+  }
 
   PolicyDecision command(const ShellPart& part) const {
     std::optional<PolicyDecision> escape;
@@ -98,7 +137,8 @@ class Judge {
       const bool is_any = is_star(rule);
       const std::optional<std::size_t> count = is_any ? std::optional<std::size_t>(0) : begins_with(part.words, rule);
       if (!count) continue;
-      const bool is_covered = !part.escape_word || (is_any ? rules_.deny.empty() : *count > *part.escape_word);
+      const bool stops_none = rules_.deny.empty() && rules_.ask.empty();
+      const bool is_covered = !part.escape_word || (is_any ? stops_none : *count > *part.escape_word);
       if (is_covered) return {Verdict::allow, "allow:" + rule};
       escape = PolicyDecision{Verdict::ask, "escape: " + part.reason};
     }
@@ -110,11 +150,10 @@ class Judge {
   PolicyDecision redirect(const ShellPart& part) const {
     if (!part.path.is_static || part.path.text.empty()) return {Verdict::ask, "unknown: a file that is known only when it runs"};
     PolicyDecision out{Verdict::allow, ""};
-    for (const auto& [wanted, judge] : {std::pair(part.reads, &files_.may_read), std::pair(part.writes, &files_.may_write)}) {
+    for (const auto& [wanted, judges] : {std::pair(part.reads, &files_.may_read), std::pair(part.writes, &files_.may_write)}) {
       if (!wanted) continue;
-      PolicyDecision one = *judge ? (*judge)(part.path.text) : PolicyDecision{};
-      // Deny over ask over allow, as they are numbered.
-      if (out.rule.empty() || one.verdict > out.verdict) out = std::move(one);
+      PolicyDecision one = *judges ? (*judges)(part.path.text) : PolicyDecision{};
+      out = out.rule.empty() ? std::move(one) : stricter(std::move(out), std::move(one));
     }
     return out;
   }

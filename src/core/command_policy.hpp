@@ -16,19 +16,25 @@ namespace joey {
 //
 // allow: by the name as it is written, so that "git" does not allow /tmp/git. It covers a use by which a program does more
 //   than its name says (git -c, tar --to-command) only if the rule spells that use out: "python -m pytest". "*" covers them
-//   all when nothing is denied.
+//   all when no rule denies or asks.
 // deny: by the name without its directory, through every program that runs another (sudo, xargs, bash -c). Options that
-//   stand between the rule's words are passed over, and an option in a rule may come anywhere later.
+//   stand between the rule's words are passed over, and an option in a rule may come anywhere later; of -rf each letter.
+// ask: as deny.
 struct CommandRules {
   std::vector<std::string> allow;
   std::vector<std::string> deny;
+  std::vector<std::string> ask{};
 };
 
-// Who judges the files of redirections. A path is as it is written, relative to where the line starts; it is not looked at
-// where symlinks lead. Called during evaluate_command only. An empty function asks.
+// Who judges files. A path is as it is written, relative to where the line starts; it is not looked at where symlinks
+// lead. Called during evaluate_command only.
 struct CommandFiles {
+  // Of redirections. An empty function asks.
   UniqueFunction<PolicyDecision(std::string_view path)> may_read;
   UniqueFunction<PolicyDecision(std::string_view path)> may_write;
+  // Of the words of commands, each of which may be a file's name: what is stricter than the command's own verdict holds.
+  // Empty: words are not looked at.
+  UniqueFunction<PolicyDecision(std::string_view path)> may_name{};
 };
 
 struct CommandPartDecision {
@@ -40,7 +46,7 @@ struct CommandPartDecision {
 
 struct CommandDecision {
   Verdict verdict{Verdict::ask};
-  // What decided: "allow:git diff", "deny:rm", "default" (no rule names the command), "unknown: REASON",
+  // What decided: "allow:git diff", "deny:rm", "ask:git push", "default" (no rule names the command), "unknown: REASON",
   // "escape: REASON" (more than the allowed name says), "variable:PATH", or what CommandFiles gave. Of a line that is
   // allowed, the rules of its parts, each once: "allow:cd, allow:npm test".
   std::string rule;

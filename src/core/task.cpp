@@ -8,8 +8,8 @@
 #include "base/json.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
-#include "core/control.hpp"
 #include "core/call_policy.hpp"
+#include "core/control.hpp"
 #include "core/policy.hpp"
 
 namespace joey {
@@ -189,13 +189,23 @@ struct Applier {
       progress.repeats = task.repeats;
     }
   }
+  void operator()(const event::HostConsulted& e) {
+    auto* call = find(e.call);
+    if (call == nullptr) return;
+    call->state = CallState::consulting;
+    call->consulted_allowed = e.allowed;
+    call->rule = e.rule;
+  }
   void operator()(const event::ApprovalRequested& e) { set_state(e.call, CallState::asking); }
   void operator()(const event::Approval& e) {
     auto* call = find(e.call);
     if (call == nullptr) return;
     call->state = CallState::pending;
     call->approved = e.allowed;
-    call->feedback = e.feedback;
+    if (e.by == Actor::person) call->feedback = e.feedback;
+    if (e.edited.empty()) return;
+    call->arguments = e.edited;
+    call->edited = true;
   }
   void operator()(const event::QuestionAsked& e) { set_state(e.call, CallState::questioning); }
   void operator()(const event::ToolStarted& e) { set_state(e.call, CallState::running); }
@@ -308,9 +318,50 @@ class Decider {
     const auto index = find_call(in.call, CallState::asking);
     if (!index) return no_such_call(in.call, "waits for approval");
     const CallProgress call = task().calls[*index];
-    emit(event::Approval{call.id, call.name, digest_of_call(call.name, call.arguments), in.allow, Actor::person, "",
-                         in.feedback});
+    const std::string edited = in.edited.empty() ? std::string() : minified_json_object(in.edited);
+    if (Status checked = check_edited(call, in, edited); !checked) return checked;
+    emit(event::Approval{call.id, call.name, digest_of_call(call.name, edited.empty() ? call.arguments : edited), in.allow,
+                         Actor::person, "", in.feedback, edited});
     if (!in.allow) deny(*index, in.feedback);
+    go_on();
+    return {};
+  }
+
+  // A person may change what a call does, within the rules: what they deny, no one at the keyboard allows.
+  Status check_edited(const CallProgress& call, const input::Decide& in, const std::string& edited) const {
+    if (in.edited.empty()) return {};
+    if (!in.allow) return failure(ErrorCode::invalid_argument, "arguments are changed with an approval, not with a refusal");
+    if (edited.empty()) return failure(ErrorCode::invalid_argument, "the changed arguments are not one JSON object");
+    const ToolSpec* spec = find_tool(call.name);
+    const Mode* mode = current_mode();
+    if (spec == nullptr || mode == nullptr) return {};  // it fails when it begins
+    const CallDecision decision = evaluate_call(call_rules(mode), *spec, edited);
+    if (decision.verdict == Verdict::deny) {
+      return failure(ErrorCode::denied, fmt::format("the policy does not allow the changed arguments ({})", decision.rule));
+    }
+    CallProgress changed = call;
+    changed.arguments = edited;
+    const auto forbidden = spec->group == ToolGroup::edit ? forbidden_by_mode(*mode, *spec, changed) : std::nullopt;
+    if (forbidden) {
+      return failure(ErrorCode::denied, fmt::format("mode \"{}\" may not edit \"{}\": {}", task().mode, *forbidden,
+                                                    mode->edit_description));
+    }
+    return {};
+  }
+
+  Status on(const input::HostDecided& in) {
+    const auto index = find_call(in.call, CallState::consulting);
+    if (!index) return no_such_call(in.call, "waits for the host's decision");
+    const CallProgress call = task().calls[*index];
+    if (in.verdict == Verdict::ask) {
+      emit(event::ApprovalRequested{call.id, call.name, "host", in.reason});
+    } else {
+      const bool allowed = in.verdict == Verdict::allow;
+      const std::string rule = in.timed_out ? "host: no answer in time" : "host";
+      emit(event::Approval{call.id, call.name, digest_of_call(call.name, call.arguments), allowed, Actor::host, rule,
+                           in.reason, ""});
+      if (!allowed) refuse(*index, rule, in.reason);
+    }
     go_on();
     return {};
   }
@@ -445,10 +496,8 @@ class Decider {
     const ToolStatus status = in.cancelled ? ToolStatus::cancelled : in.outcome.ok ? ToolStatus::ok : ToolStatus::error;
     std::string text = in.outcome.ok ? in.outcome.text : error_text(in.outcome.text);
     if (text.empty()) text = "(The tool did not return anything.)";
-    if (!call.feedback.empty()) {
-      text = json_text({{"status", "approved"}, {"feedback", call.feedback}}) + "\n" + text;
-    }
-    emit(event::ToolFinished{call.id, call.name, status, std::move(text), in.outcome.images, in.outcome.paths});
+    emit(event::ToolFinished{call.id, call.name, status, with_approval(call, std::move(text)), in.outcome.images,
+                             in.outcome.paths});
     go_on();
     return {};
   }
@@ -491,6 +540,7 @@ class Decider {
     for (std::size_t i = 0; i < task().calls.size(); ++i) {
       const CallProgress call = task().calls[i];
       if (call.state == CallState::subtask) restart_subtask(call);
+      if (call.state == CallState::consulting) consult(call);
       if (call.state != CallState::running) continue;
       const ToolSpec* spec = find_tool(call.name);
       if (spec != nullptr && spec->read_only) {
@@ -542,9 +592,7 @@ class Decider {
     if (!call.malformed.empty()) return fail(i, malformed_text(call));
     const ToolSpec* spec = find_tool(call.name);
     if (spec == nullptr) return fail(i, unknown_tool_text(call.name));
-    // A mode that is gone from the project's files is as the first one, whose prompt the model has then.
-    const Mode* mode = find_mode(around_.modes, task().mode);
-    if (mode == nullptr && !around_.modes.empty()) mode = &around_.modes.front();
+    const Mode* mode = current_mode();
     if (mode == nullptr || !allows_group(*mode, spec->group)) {
       return fail(i, fmt::format("tool \"{}\" is not available in mode \"{}\": use another, or switch_mode", call.name,
                                  task().mode));
@@ -566,7 +614,7 @@ class Decider {
                                  "something else.",
                                  call.repeats + 1));
     }
-    if (!call.approved && !approve(i, call, *spec)) return;
+    if (!call.approved && !approve(i, call, *spec, *mode)) return;
     if (is_control_tool(call.name)) return control(i, call);
     emit(event::ToolStarted{call.id, call.name, spec->read_only});
     const bool protected_files = changes_protected(*spec, call.arguments, task().config.workspace) ||
@@ -587,22 +635,44 @@ class Decider {
     return names_one ? std::nullopt : std::optional<std::string>("");
   }
 
-  // Whether policy lets the call run now; if not, it was denied or waits for a person.
-  bool approve(std::size_t i, const CallProgress& call, const ToolSpec& spec) {
-    const PolicyDecision decision = evaluate_call(task().config.policy, spec, call.arguments, task().config.workspace);
-    if (decision.verdict == Verdict::ask) {
-      emit(event::ApprovalRequested{call.id, call.name, decision.rule});
+  // A mode that is gone from the project's files is as the first one, whose prompt the model has then.
+  const Mode* current_mode() const {
+    const Mode* mode = find_mode(around_.modes, task().mode);
+    return mode == nullptr && !around_.modes.empty() ? &around_.modes.front() : mode;
+  }
+
+  CallRules call_rules(const Mode* mode) const { return {task().config.policy, task().config.workspace, mode}; }
+
+  // Whether policy lets the call run now; if not, it was denied, or waits for the host or a person.
+  bool approve(std::size_t i, const CallProgress& call, const ToolSpec& spec, const Mode& mode) {
+    const CallDecision decision = evaluate_call(call_rules(&mode), spec, call.arguments);
+    const bool allowed = decision.verdict == Verdict::allow;
+    if (spec.group == ToolGroup::always && allowed) return true;
+    if (decision.verdict != Verdict::deny && task().config.policy.host_timeout_ms > 0) {
+      emit(event::HostConsulted{call.id, call.name, allowed, decision.rule});
+      consult(task().calls[i]);
       return false;
     }
-    if (spec.group == ToolGroup::always && decision.verdict == Verdict::allow) return true;
-    const bool allowed = decision.verdict == Verdict::allow;
+    if (decision.verdict == Verdict::ask) {
+      emit(event::ApprovalRequested{call.id, call.name, decision.rule, ""});
+      return false;
+    }
     emit(event::Approval{call.id, call.name, digest_of_call(call.name, call.arguments), allowed, Actor::policy,
-                         decision.rule, ""});
-    if (allowed) return true;
+                         decision.rule, "", ""});
+    if (!allowed) refuse(i, decision.rule, "");
+    return allowed;
+  }
+
+  void consult(const CallProgress& call) {
+    carry_out(effect::ConsultHost{call.id, call.name, call.arguments, call.consulted_allowed, call.rule});
+  }
+
+  // Denied without a person: the model goes on with the rest of its answer.
+  void refuse(std::size_t i, std::string_view rule, std::string_view reason) {
     finish(i, ToolStatus::denied,
            json_text({{"status", "denied"},
-                      {"message", fmt::format("The policy of this session does not allow this call ({}).", decision.rule)}}));
-    return false;
+                      {"message", fmt::format("The policy of this session does not allow this call ({}).{}{}", rule,
+                                              reason.empty() ? "" : " ", reason)}}));
   }
 
   void control(std::size_t i, const CallProgress& call) {
@@ -745,7 +815,20 @@ class Decider {
 
   void finish(std::size_t i, ToolStatus status, std::string text) {
     const CallProgress& call = task().calls[i];
-    emit(event::ToolFinished{call.id, call.name, status, std::move(text), {}, {}});
+    emit(event::ToolFinished{call.id, call.name, status, with_approval(call, std::move(text)), {}, {}});
+  }
+
+  // A result begins with what the person said or changed when they approved the call: the conversation keeps the arguments
+  // that the model had written.
+  static std::string with_approval(const CallProgress& call, std::string text) {
+    if (!call.approved || (call.feedback.empty() && !call.edited)) return text;
+    std::string out;
+    JsonWriter json(out);
+    json.begin_object().field("status", "approved");
+    if (call.edited) json.field("message", "The person changed the arguments before it ran.").key("arguments").raw(call.arguments);
+    if (!call.feedback.empty()) json.field("feedback", call.feedback);
+    json.end_object();
+    return out + "\n" + text;
   }
   void fail(std::size_t i, std::string_view error) { finish(i, ToolStatus::error, error_text(error)); }
 
@@ -847,7 +930,9 @@ std::string_view status_of(const Task& task) {
   if (task.paused) return "paused";
   bool waits = false;
   for (const CallProgress& call : task.calls) {
-    if (call.state == CallState::running || call.state == CallState::subtask) return "running";
+    if (call.state == CallState::running || call.state == CallState::subtask || call.state == CallState::consulting) {
+      return "running";
+    }
     waits = waits || call.state == CallState::asking || call.state == CallState::questioning;
   }
   return waits ? "waiting" : "running";

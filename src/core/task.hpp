@@ -16,6 +16,7 @@
 #include "base/result.hpp"
 #include "base/scheduler.hpp"
 #include "core/mode.hpp"
+#include "core/policy.hpp"
 #include "model/event.hpp"
 #include "model/tool.hpp"
 
@@ -52,6 +53,15 @@ struct Decide {
   std::string call;
   bool allow{false};
   std::string feedback;
+  std::string edited{};  // the arguments to run it with instead, a JSON object; empty: as they are
+};
+
+// The host's last word on a call it was consulted about. `timed_out`: there is none, which denies.
+struct HostDecided {
+  std::string call;
+  Verdict verdict{Verdict::deny};
+  std::string reason;  // for the person who is asked, or the model that is denied; may be empty
+  bool timed_out{false};
 };
 
 // The answer to a question that waits. `mode` of the suggestion that was chosen, or empty.
@@ -116,8 +126,8 @@ struct Recovered {};
 
 }  // namespace input
 
-using Input = std::variant<input::Start, input::Say, input::Decide, input::Answer, input::SetMode, input::Pause,
-                           input::Resume, input::Cancel, input::PromptReady, input::ModelDone, input::ModelFailed,
+using Input = std::variant<input::Start, input::Say, input::Decide, input::HostDecided, input::Answer, input::SetMode,
+                           input::Pause, input::Resume, input::Cancel, input::PromptReady, input::ModelDone, input::ModelFailed,
                            input::ToolDone, input::CheckpointTaken, input::SubtaskDone, input::Timer, input::Recovered>;
 
 // ---- Effects: what a task asks of the runtime. Each is answered by the input its comment names. ----------------------
@@ -135,6 +145,14 @@ struct RunTool {  // ToolDone
   std::string arguments;
   bool protected_files{false};  // it may change them
   bool operator==(const RunTool&) const = default;
+};
+struct ConsultHost {  // HostDecided, within the policy's time
+  std::string call;
+  std::string tool;
+  std::string arguments;
+  bool allowed{false};  // by the rules; otherwise they ask
+  std::string rule;     // that says so
+  bool operator==(const ConsultHost&) const = default;
 };
 struct StartSubtask {  // SubtaskDone; starting a child that exists already takes it up where it is
   std::string call;
@@ -162,11 +180,12 @@ struct StopAll {  // everything under way for this task, subtasks too; no answer
 }  // namespace effect
 
 using Effect = std::variant<effect::CallModel, effect::RunTool, effect::StartSubtask, effect::PreparePrompt,
-                            effect::SetTimer, effect::StopModel, effect::StopAll>;
+                            effect::SetTimer, effect::StopModel, effect::StopAll, effect::ConsultHost>;
 
 // ---- The state. ------------------------------------------------------------------------------------------------------
 
-enum class CallState : std::uint8_t { pending, asking, questioning, running, subtask, done };
+// consulting: the host has the last word; asking: a person
+enum class CallState : std::uint8_t { pending, consulting, asking, questioning, running, subtask, done };
 
 // One call of the current answer.
 struct CallProgress {
@@ -177,6 +196,9 @@ struct CallProgress {
   CallState state{CallState::pending};
   bool approved{false};
   std::string feedback;     // a person's words with the approval
+  std::string rule;         // while the host is consulted: what the rules say,
+  bool consulted_allowed{false};  // and whether they allow it
+  bool edited{false};       // `arguments` are a person's
   std::string child;        // of a subtask
   bool failed{false};       // it brought an error
   std::int64_t repeats{0};  // identical calls directly before it

@@ -19,13 +19,16 @@ struct Limits {
   bool operator==(const Limits&) const = default;
 };
 
-// Which calls may run without a person. A group or tool that is named nowhere asks.
+// Which calls may run without a person, as rules in the form that core/policy.hpp reads. Of the rules that fit a call the
+// strictest decides: deny, ask, allow. What no rule names asks.
 struct PolicySnapshot {
-  std::vector<std::string> allow;  // groups ("read", "edit", "command", "mcp", "modes", "subtasks", "custom") or tools
-  std::vector<std::string> deny;   // likewise; wins over allow
-  // Rules of commands: the words a command begins with, as "git diff", or "*" for any. Deny wins.
-  std::vector<std::string> commands_allow{};
-  std::vector<std::string> commands_deny{};
+  std::vector<std::string> allow;
+  std::vector<std::string> deny;
+  std::vector<std::string> ask{};
+  bool bash{true};  // commands are run by Bash, in whose grammar they are judged; without it every command asks
+  // The host itself has the last word on what the rules allow or ask; no answer by then, in milliseconds, denies. 0: the
+  // rules alone decide.
+  std::int64_t host_timeout_ms{0};
   bool operator==(const PolicySnapshot&) const = default;
 };
 

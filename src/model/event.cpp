@@ -32,8 +32,9 @@ template <AnyOf<PolicySnapshot> T, class V>
 void fields(T& x, V&& visit) {
   visit("allow", x.allow);
   visit("deny", x.deny);
-  visit("commands_allow", x.commands_allow);
-  visit("commands_deny", x.commands_deny);
+  visit("ask", x.ask);
+  visit("bash", x.bash);
+  visit("host_timeout_ms", x.host_timeout_ms);
 }
 template <AnyOf<TaskConfig> T, class V>
 void fields(T& x, V&& visit) {
@@ -146,11 +147,19 @@ void fields(T& x, V&& visit) {
   visit("model", x.model);
   visit("provider", x.provider);
 }
+template <AnyOf<event::HostConsulted> T, class V>
+void fields(T& x, V&& visit) {
+  visit("call", x.call);
+  visit("tool", x.tool);
+  visit("allowed", x.allowed);
+  visit("rule", x.rule);
+}
 template <AnyOf<event::ApprovalRequested> T, class V>
 void fields(T& x, V&& visit) {
   visit("call", x.call);
   visit("tool", x.tool);
   visit("rule", x.rule);
+  visit("reason", x.reason);
 }
 template <AnyOf<event::Approval> T, class V>
 void fields(T& x, V&& visit) {
@@ -161,6 +170,7 @@ void fields(T& x, V&& visit) {
   visit("by", x.by);
   visit("rule", x.rule);
   visit("feedback", x.feedback);
+  visit("edited", x.edited);
 }
 template <AnyOf<event::QuestionAsked> T, class V>
 void fields(T& x, V&& visit) {
@@ -247,7 +257,7 @@ struct Names<TodoStatus> {
 };
 template <>
 struct Names<Actor> {
-  static constexpr std::array<std::string_view, 4> list{"engine", "person", "model", "policy"};
+  static constexpr std::array<std::string_view, 5> list{"engine", "person", "model", "policy", "host"};
 };
 
 template <class E>

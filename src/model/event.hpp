@@ -54,7 +54,7 @@ enum class ExitReason : std::uint8_t {
 };
 
 // Who caused an event.
-enum class Actor : std::uint8_t { engine, person, model, policy };
+enum class Actor : std::uint8_t { engine, person, model, policy, host };
 
 namespace event {
 
@@ -139,12 +139,23 @@ struct ModelFinished {
   bool operator==(const ModelFinished&) const = default;
 };
 
+// The host was asked for the last word on a call that the rules allow or ask for.
+struct HostConsulted {
+  static constexpr std::string_view type = "host.consulted";
+  std::string call;
+  std::string tool;
+  bool allowed{false};  // by the rules
+  std::string rule;     // that decided so far
+  bool operator==(const HostConsulted&) const = default;
+};
+
 // A call waits for a person.
 struct ApprovalRequested {
   static constexpr std::string_view type = "approval.requested";
   std::string call;
   std::string tool;
-  std::string rule;  // that made it ask
+  std::string rule;    // that made it ask
+  std::string reason{};  // of the host's, when it did
   bool operator==(const ApprovalRequested&) const = default;
 };
 
@@ -157,7 +168,8 @@ struct Approval {
   bool allowed{false};
   Actor by{Actor::policy};
   std::string rule;      // that decided; empty when a person did
-  std::string feedback;  // what the person said with it
+  std::string feedback;  // what the person or the host said with it
+  std::string edited{};  // the arguments the person wants instead of the model's, one JSON object; empty: those as they are
   bool operator==(const Approval&) const = default;
 };
 
@@ -264,7 +276,8 @@ using EventBody =
                  event::ModelFailed, event::ModelFinished, event::ApprovalRequested, event::Approval,
                  event::QuestionAsked, event::ToolStarted, event::ToolFinished, event::TodosUpdated,
                  event::SubtaskStarted, event::SubtaskFinished, event::CacheBroken, event::TaskPaused,
-                 event::TaskResumed, event::TaskEnded, event::TaskReopened, event::EnvironmentNoted, event::CheckpointTaken>;
+                 event::TaskResumed, event::TaskEnded, event::TaskReopened, event::EnvironmentNoted, event::CheckpointTaken,
+                 event::HostConsulted>;
 
 struct Event {
   std::uint64_t seq{0};

@@ -182,7 +182,7 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
   }
   const PolicySnapshot& policy = session->setup().config.policy;
   std::string minified = minified_json_object(arguments);
-  const PolicyDecision decision = evaluate_call(policy, tool->spec(), minified, session->setup().config.workspace);
+  const CallDecision decision = session->explain(tool->spec(), minified);
   if (decision.verdict != Verdict::allow) {
     return done(failure(ErrorCode::denied, fmt::format("tool \"{}\" is not allowed in this session (rule \"{}\")", name,
                                                        decision.rule)));

@@ -12,6 +12,7 @@
 #include "store/memory.hpp"
 #include "tool/workspace_tools.hpp"
 #include "transport/curl.hpp"
+#include "workspace/command.hpp"
 #include "workspace/local.hpp"
 
 namespace joey {
@@ -182,6 +183,8 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   config.model = request.model;
   config.limits = request.limits;
   config.policy = std::move(request.policy);
+  if (Status checked = check_rules(config.policy); !checked) return tl::unexpected(std::move(checked.error()));
+  config.policy.bash = command_shell() == "/bin/bash";
 
   ModelFactory factory;
   {
@@ -216,7 +219,12 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   config.long_prompt_input = info.long_prompt.input;
   config.long_prompt_output = info.long_prompt.output;
 
-  auto workspace = open_local_workspace(request.workspace, {.loop = loop_.handle(), .scheduler = &loop_, .is_protected = is_protected});
+  const DeniedFiles denied = denied_files(config.policy);
+  auto workspace = open_local_workspace(request.workspace, {.loop = loop_.handle(),
+                                                            .scheduler = &loop_,
+                                                            .is_protected = is_protected,
+                                                            .hidden = IgnorePatterns(denied.hidden),
+                                                            .read_only = IgnorePatterns(denied.read_only)});
   if (!workspace) return tl::unexpected(std::move(workspace.error()));
   config.workspace = (*workspace)->root();
   setup.workspace = *std::move(workspace);

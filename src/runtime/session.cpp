@@ -53,6 +53,14 @@ Status Session::add_tool(std::shared_ptr<const Tool> tool) {
   return {};
 }
 
+Status Session::set_host_policy(std::shared_ptr<HostPolicy> policy, std::chrono::milliseconds timeout) {
+  if (setup_.host_policy != nullptr) return failure(ErrorCode::conflict, "the session has a policy of the host's already");
+  if (!made_.empty()) return failure(ErrorCode::conflict, "policy: set it before the session's first task");
+  setup_.host_policy = std::move(policy);
+  setup_.config.policy.host_timeout_ms = timeout.count();
+  return {};
+}
+
 void Session::set_project(std::shared_ptr<const Project> project) {
   setup_.project = std::move(project);
   prompts_.clear();
@@ -119,6 +127,11 @@ std::shared_ptr<const Tool> Session::find_tool(std::string_view name) const {
     if (found != tools->end()) return *found;
   }
   return nullptr;
+}
+
+CallDecision Session::explain(const ToolSpec& tool, std::string_view arguments) const {
+  const TaskConfig& config = setup_.config;
+  return evaluate_call({config.policy, config.workspace, find_mode(modes(), config.mode)}, tool, arguments);
 }
 
 std::shared_ptr<const Session::ReadyPrompt> Session::prompt(const std::string& mode) {

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.hpp"
+#include "core/call_policy.hpp"
 #include "core/mode.hpp"
 #include "core/prompt.hpp"
 #include "core/task.hpp"
 #include "project/project.hpp"
+#include "runtime/host_policy.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/model_client.hpp"
 #include "runtime/session_box.hpp"
@@ -40,6 +42,7 @@ struct SessionSetup {
   std::string instructions;
   std::string language;  // the model answers in; empty: the person's
   std::chrono::milliseconds idle_timeout{120'000};
+  std::shared_ptr<HostPolicy> host_policy{};  // null: the rules alone decide
 };
 
 // Loop thread, except where a comment says otherwise.
@@ -50,6 +53,10 @@ class Session {
   // `conflict`: there is a tool of that name, or a task has seen the tools already.
   [[nodiscard]] Status add_tool(std::shared_ptr<const Tool> tool);
 
+  // Gives the host the last word on the calls of the tasks that are started from now on. `conflict`: it has it already, or
+  // a task has been started.
+  [[nodiscard]] Status set_host_policy(std::shared_ptr<HostPolicy> policy, std::chrono::milliseconds timeout);
+
   [[nodiscard]] const SessionSetup& setup() const { return setup_; }
   [[nodiscard]] const std::shared_ptr<const Project>& project() const { return setup_.project; }
   // The project's files have changed: modes, tools and prompts are made anew. Tasks get a new prompt with their next mode.
@@ -59,6 +66,8 @@ class Session {
   [[nodiscard]] Surroundings surroundings(std::string_view news = {}) const { return {modes(), specs_, news}; }
   [[nodiscard]] const std::vector<ToolSpec>& specs() const { return specs_; }
   [[nodiscard]] std::shared_ptr<const Tool> find_tool(std::string_view name) const;
+  // What the session's policy says of a call with these arguments, in the mode its tasks start in.
+  [[nodiscard]] CallDecision explain(const ToolSpec& tool, std::string_view arguments) const;
 
   // Of tools that run without a task: in memory, for as long as the session is.
   [[nodiscard]] const std::shared_ptr<Artifacts>& artifacts(Scheduler& scheduler);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
 #include <utility>
 
 #include "core/policy.hpp"
@@ -10,34 +11,55 @@
 namespace joey {
 namespace {
 
-constexpr std::size_t hidden_max = 256;  // as many as a box takes
+constexpr std::size_t guarded_max = 256;  // as many as a box takes
 constexpr std::uint32_t processes_max = 4'096;  // ends a fork bomb, and no build
 
-// What git runs by itself, and what steers agents and editors.
-constexpr std::string_view git_files[] = {".git/hooks", ".git/config"};
-constexpr std::string_view protected_files[] = {".roo",      ".vscode",       ".rooignore", ".roomodes",
-                                                ".roorules", ".rooprotected", "AGENTS.md",  "AGENT.md"};
-
-// What .rooignore forbids. A directory stands for all in it.
-Result<std::vector<std::string>> hidden_files(const Workspace& workspace) {
+struct GuardedFiles {
   std::vector<std::string> hidden;
-  if (const auto info = workspace.info(".rooignore"); !info && info.error().code == ErrorCode::not_found) return hidden;
+  std::vector<std::string> read_only;
+};
+
+// What .rooignore and the policy keep from commands. A directory stands for all in it.
+Result<GuardedFiles> guarded_files(const Workspace& workspace, const PolicySnapshot& policy) {
+  GuardedFiles guarded;
+  const DeniedFiles denied = denied_files(policy);
+  const IgnorePatterns read_only(denied.read_only);
+  const bool keeps_protected = evaluate_protected(policy).verdict != Verdict::allow;
+  const auto protected_git = protected_git_files();
+  guarded.read_only.assign(protected_git.begin(), protected_git.end());
+  if (keeps_protected) {
+    const auto names = protected_names();
+    guarded.read_only.insert(guarded.read_only.end(), names.begin(), names.end());
+  }
+  const auto list = workspace.info(".rooignore");
+  const bool has_list = list || list.error().code != ErrorCode::not_found;
+  if (!has_list && denied.hidden.empty() && read_only.empty()) return guarded;
+
   WalkOptions options;
   options.gitignore = false;
   options.well_known = false;
   options.locked = true;
   const auto end = walk(workspace, ".", options, CancelToken(), [&](WalkEntry& entry) {
-    // The list itself is no secret, and hiding it would keep new files out of the workspace's top directory.
-    if (entry.locked && entry.path != ".rooignore") hidden.push_back(std::move(entry.path));
-    return hidden.size() <= hidden_max;
+    const bool is_directory = entry.kind == FileKind::directory;
+    const std::string_view name = std::string_view(entry.path).substr(entry.path.rfind('/') + 1);
+    if (entry.locked) {
+      // The list itself is no secret, and hiding it would keep new files out of the workspace's top directory.
+      if (entry.path != ".rooignore") guarded.hidden.push_back(std::move(entry.path));
+    } else if (read_only.ignores(entry.path, is_directory) ||
+               // Git has to work; of its files a box keeps those that protected_git_files() names.
+               (keeps_protected && name != ".git" && entry.path.find('/') != std::string::npos &&
+                entry.path.find(".git/") == std::string::npos && is_protected(entry.path))) {
+      guarded.read_only.push_back(std::move(entry.path));
+    }
+    return guarded.hidden.size() <= guarded_max && guarded.read_only.size() <= guarded_max;
   });
   if (!end) return tl::unexpected(end.error());
-  if (hidden.size() > hidden_max || !end->complete) {
-    return failure(ErrorCode::limit, fmt::format("box: .rooignore names more than {} files, or the workspace is too large "
-                                                 "to find them: name whole directories",
-                                                 hidden_max));
+  if (!end->complete) {
+    return failure(ErrorCode::limit, fmt::format("box: .rooignore or the policy's rules for files name more than {} files, or "
+                                                 "the workspace is too large to find them: name whole directories",
+                                                 guarded_max));
   }
-  return hidden;
+  return guarded;
 }
 
 Result<BoxKind> kind_of(const std::string& name) {
@@ -58,13 +80,10 @@ Result<std::shared_ptr<const Box>> make_session_box(const SessionBoxOptions& opt
   if (*kind == BoxKind::none) return nullptr;
   BoxRules rules;
   rules.workspace = workspace.root();
-  auto hidden = hidden_files(workspace);
-  if (!hidden) return tl::unexpected(std::move(hidden.error()));
-  rules.hidden = *std::move(hidden);
-  rules.read_only.assign(std::begin(git_files), std::end(git_files));
-  if (evaluate_protected(policy).verdict != Verdict::allow) {
-    rules.read_only.insert(rules.read_only.end(), std::begin(protected_files), std::end(protected_files));
-  }
+  auto guarded = guarded_files(workspace, policy);
+  if (!guarded) return tl::unexpected(std::move(guarded.error()));
+  rules.hidden = std::move(guarded->hidden);
+  rules.read_only = std::move(guarded->read_only);
   rules.landlock_keeps_read_only = options.demands_all;
   rules.limits.processes = processes_max;
   rules.demands_all = options.demands_all;

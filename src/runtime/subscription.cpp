@@ -77,6 +77,11 @@ struct Reader {
   }
   void operator()(const event::TaskReopened&) const {}
   void operator()(const event::EnvironmentNoted& e) const { record.text = e.text; }
+  void operator()(const event::HostConsulted& e) const {
+    record.call = e.call;
+    record.name = e.tool;
+    record.text = e.rule;
+  }
   void operator()(const event::CheckpointTaken& e) const {
     record.call = e.call;
     record.name = e.checkpoint;

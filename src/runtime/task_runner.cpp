@@ -34,7 +34,7 @@ TaskRunner::~TaskRunner() {
 }
 
 bool TaskRunner::idle() const {
-  return !handling_ && inputs_.empty() && !model_ && running_.empty() && timer_ == 0;
+  return !handling_ && inputs_.empty() && !model_ && running_.empty() && consultations_.empty() && timer_ == 0;
 }
 
 bool TaskRunner::may_leave() const {
@@ -286,6 +286,7 @@ void TaskRunner::carry_out(const Effect& effect) {
     TaskRunner& runner;
     void operator()(const effect::CallModel& e) const { runner.call_model(e); }
     void operator()(const effect::RunTool& e) const { runner.run_tool(e); }
+    void operator()(const effect::ConsultHost& e) const { runner.consult_host(e); }
     void operator()(const effect::StartSubtask& e) const { runner.start_subtask(e); }
     void operator()(const effect::PreparePrompt& e) const {
       runner.prepare_prompt(e.mode);
@@ -391,6 +392,37 @@ void TaskRunner::tool_done(const std::string& call, ToolOutcome outcome) {
   deliver(input::ToolDone{call, std::move(outcome), cancelled}, [](Status) {});
 }
 
+void TaskRunner::consult_host(const effect::ConsultHost& e) {
+  Consultation& consultation = consultations_[e.call];
+  const auto policy = session_->setup().host_policy;
+  // A task that was started under a host's policy does not go on without it.
+  const auto wait = policy == nullptr ? std::chrono::milliseconds(0) : std::chrono::milliseconds(task_.config.policy.host_timeout_ms);
+  consultation.timer = engine_.scheduler().after(wait, [weak = weak_from_this(), call = e.call, absent = policy == nullptr] {
+    const auto self = weak.lock();
+    if (!self) return;
+    const char* const why = absent ? "The session that this task was opened in has no policy of the host's." : "";
+    self->host_decided(call, {Verdict::deny, why}, true);
+  });
+  if (policy == nullptr) return;
+  PolicyQuestion question{task_.id, e.call, e.tool, e.arguments, task_.mode, {e.allowed ? Verdict::allow : Verdict::ask, e.rule}};
+  policy->decide(std::move(question), consultation.cancel, [weak = weak_from_this(), call = e.call](PolicyAnswer answer) {
+    if (const auto self = weak.lock()) self->host_decided(call, std::move(answer), false);
+  });
+}
+
+void TaskRunner::host_decided(const std::string& call, PolicyAnswer answer, bool timed_out) {
+  const auto found = consultations_.find(call);
+  if (found == consultations_.end()) return;  // too late, or the task was stopped
+  Consultation consultation = std::move(found->second);
+  consultations_.erase(found);
+  if (timed_out) {
+    consultation.cancel.cancel();
+  } else {
+    engine_.scheduler().cancel(consultation.timer);
+  }
+  deliver(input::HostDecided{call, answer.verdict, std::move(answer.reason), timed_out}, [](Status) {});
+}
+
 void TaskRunner::start_subtask(const effect::StartSubtask& e) {
   subtasks_.insert(e.child);
   input::Start start;
@@ -428,6 +460,10 @@ void TaskRunner::stop_all() {
   model_.reset();
   preparing_.cancel();
   for (auto& [call, running] : std::exchange(running_, {})) running.cancel.cancel();
+  for (auto& [call, consultation] : std::exchange(consultations_, {})) {
+    engine_.scheduler().cancel(consultation.timer);
+    consultation.cancel.cancel();
+  }
   background_->clear();
   for (TimerId* timer : {&timer_, &passivate_timer_}) {
     if (*timer != 0) engine_.scheduler().cancel(*timer);

@@ -51,6 +51,10 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
     Seq seq{0};              // of the event it started with
     std::uint64_t deltas{0};
   };
+  struct Consultation {
+    CancelToken cancel;
+    TimerId timer{0};
+  };
 
   [[nodiscard]] bool idle() const;  // nothing is under way and nothing waits to be taken
   void pump();
@@ -73,6 +77,8 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   void take_checkpoint(const effect::RunTool& e, std::shared_ptr<const Tool> tool);
   void start_tool(const effect::RunTool& e, const std::shared_ptr<const Tool>& tool);
   void tool_done(const std::string& call, ToolOutcome outcome);
+  void consult_host(const effect::ConsultHost& e);
+  void host_decided(const std::string& call, PolicyAnswer answer, bool timed_out);
   void start_subtask(const effect::StartSubtask& e);
   void set_timer(Timestamp at);
   void stop_all();
@@ -104,6 +110,7 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   Seq request_seq_{0};
   std::uint64_t request_deltas_{0};
   std::map<std::string, Running> running_;  // by call
+  std::map<std::string, Consultation> consultations_;  // likewise
   std::shared_ptr<std::vector<std::shared_ptr<TaskCommands>>> background_;
   std::shared_ptr<FileLedger> files_;
   std::shared_ptr<Artifacts> artifacts_;

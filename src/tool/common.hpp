@@ -61,5 +61,7 @@ namespace joey {
 
 // ToolSpec::paths of a tool that changes the one file its argument "path", or "file_path", names.
 [[nodiscard]] std::vector<PathUse> changed_path(std::string_view arguments);
+// Of one that only reads it.
+[[nodiscard]] std::vector<PathUse> read_path(std::string_view arguments);
 
 }  // namespace joey

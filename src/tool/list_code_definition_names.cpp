@@ -307,6 +307,7 @@ class ListCodeDefinitionNames final : public BlockingTool {
       })json"),
       .group = ToolGroup::read,
       .read_only = true,
+      .paths = read_path,
   };
 };
 

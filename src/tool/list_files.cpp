@@ -76,6 +76,7 @@ class ListFiles final : public BlockingTool {
       })json"),
       .group = ToolGroup::read,
       .read_only = true,
+      .paths = read_path,
   };
 };
 

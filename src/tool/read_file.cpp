@@ -529,11 +529,21 @@ class ReadFile final : public BlockingTool {
   }
 
  private:
+  static std::vector<PathUse> paths(std::string_view json) {
+    Arguments arguments(json);
+    if (arguments.find("path")) return read_path(json);
+    std::vector<PathUse> uses;
+    for (ReadRequest& request : read_requests(arguments)) uses.push_back({std::move(request.path), false});
+    return uses;
+  }
+
   // The form of older prompts and histories: several files, each with line ranges; the list may be JSON in a string.
-  static ToolOutcome read_files(Arguments arguments, ToolContext& context) {
+  // What is wrong with them is the arguments' problem afterwards.
+  static std::vector<ReadRequest> read_requests(Arguments& arguments) {
     for (int depth = 0; depth < 2; ++depth) {
+      const auto files = arguments.find("files");
       std::string_view text;
-      if (arguments.find("files")->get(text) != simdjson::SUCCESS) break;
+      if (!files || files->get(text) != simdjson::SUCCESS) break;
       Arguments inner(fmt::format("{{\"files\":{}}}", text));
       if (!inner.ok() || !inner.find("files")) break;
       arguments = std::move(inner);
@@ -543,14 +553,18 @@ class ReadFile final : public BlockingTool {
       arguments.reject("files", fmt::format("an array of 1 to {} objects", files_max));
     }
     std::vector<ReadRequest> requests;
-    if (arguments.ok()) {
-      for (Arguments& file : *files) {
-        ReadRequest request;
-        request.path = file.string("path");
-        request.ranges = read_ranges(file);
-        requests.push_back(std::move(request));
-      }
+    if (!arguments.ok() || !files) return requests;
+    for (Arguments& file : *files) {
+      ReadRequest request;
+      request.path = file.string("path");
+      request.ranges = read_ranges(file);
+      requests.push_back(std::move(request));
     }
+    return requests;
+  }
+
+  static ToolOutcome read_files(Arguments arguments, ToolContext& context) {
+    const std::vector<ReadRequest> requests = read_requests(arguments);
     if (!arguments.ok()) return tool_failure(arguments.problem());
 
     ToolOutcome outcome;
@@ -619,6 +633,7 @@ class ReadFile final : public BlockingTool {
       })json"),
       .group = ToolGroup::read,
       .read_only = true,
+      .paths = paths,
   };
 };
 

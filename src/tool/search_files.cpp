@@ -99,6 +99,7 @@ class SearchFiles final : public BlockingTool {
       })json"),
       .group = ToolGroup::read,
       .read_only = true,
+      .paths = read_path,
   };
 };
 

@@ -42,6 +42,12 @@ std::vector<PathUse> changed_path(std::string_view arguments) {
   return {};
 }
 
+std::vector<PathUse> read_path(std::string_view arguments) {
+  Arguments reader(arguments);
+  if (const auto path = reader.optional_string("path")) return {{std::string(*path), false}};
+  return {};
+}
+
 std::string compact_json(std::string_view json) {
   std::string out(json.size() + simdjson::SIMDJSON_PADDING, '\0');  // it writes whole vectors
   std::size_t size = 0;

@@ -159,7 +159,7 @@ Result<std::string> find_program(const std::string& name, const std::vector<std:
 
 Result<Program> program_of(const CommandSpec& spec, const std::vector<std::string>& environment) {
   if (spec.argv.empty()) {
-    const std::string shell = ::access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh";
+    const std::string shell(command_shell());
     return Program{shell, {shell, "-c", "--", spec.command}};
   }
   auto path = find_program(spec.argv.front(), environment);
@@ -676,6 +676,8 @@ class LocalCommand final : public Command {
 };
 
 }  // namespace
+
+std::string_view command_shell() { return ::access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh"; }
 
 Result<std::unique_ptr<Command>> start_local_command(uv_loop_t* loop, Scheduler& scheduler, int directory_fd,
                                                      CommandSpec spec, CommandSink& sink) {

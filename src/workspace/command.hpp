@@ -4,12 +4,16 @@
 #include <uv.h>
 
 #include <memory>
+#include <string_view>
 
 #include "base/result.hpp"
 #include "base/scheduler.hpp"
 #include "workspace/workspace.hpp"
 
 namespace joey {
+
+// The shell that commands are for: /bin/bash, or /bin/sh where there is no Bash.
+[[nodiscard]] std::string_view command_shell();
 
 // Starts spec.command, or spec.argv, in `directory_fd` (borrowed for the call; spec.directory is the caller's to resolve).
 // What is said here of the shell holds for the program of spec.argv.

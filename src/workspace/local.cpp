@@ -145,7 +145,7 @@ int Descriptor::close() {
 
 // --- Root ---
 
-Result<Root> Root::open(const std::string& path, Resolver resolver) {
+Result<Root> Root::open(const std::string& path, Resolver resolver, IgnorePatterns hidden) {
   if (path.empty() || path.find('\0') != std::string::npos) {
     return failure(ErrorCode::invalid_argument, fmt::format("workspace root {}: not a path", quoted_path(path)));
   }
@@ -166,6 +166,7 @@ Result<Root> Root::open(const std::string& path, Resolver resolver) {
 
   if (path.front() == '/' && path.find("..") == std::string::npos) root.alias_ = shortest_path(path).value_or("");
   root.resolver_ = resolver;
+  root.hidden_ = std::move(hidden);
   if (resolver == Resolver::kernel) {
     // An old kernel says ENOSYS, a filter of system calls mostly EPERM.
     const Descriptor probe(openat2(root.fd_.get(), ".", O_PATH | O_CLOEXEC, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS));
@@ -353,10 +354,10 @@ class LockFile {
   std::shared_ptr<const Lock> lock_;
 };
 
-Error locked_error(std::string_view path) {
+Error locked_error(std::string_view path, const Lock& lock) {
   return {ErrorCode::denied,
-          fmt::format("{}: .rooignore keeps it from you: go on without it, or ask the person for what you need of it",
-                      quoted_path(path))};
+          fmt::format("{}: {} keeps it from you: go on without it, or ask the person for what you need of it",
+                      quoted_path(path), lock.keeper())};
 }
 
 Error protected_error(std::string_view path) {
@@ -371,7 +372,7 @@ std::string join_path(std::string_view directory, std::string_view name) {
 class LocalWorkspace final : public Workspace {
  public:
   LocalWorkspace(Root root, LocalWorkspaceOptions options)
-      : root_(std::make_shared<const Root>(std::move(root))), options_(options) {}
+      : root_(std::make_shared<const Root>(std::move(root))), options_(std::move(options)) {}
 
   [[nodiscard]] const std::string& root() const override { return root_->path(); }
   [[nodiscard]] const std::shared_ptr<const Root>& files() const { return root_; }
@@ -441,7 +442,7 @@ Result<LocalWorkspace::Admitted> LocalWorkspace::admit(std::string_view path) co
       directory = root_->physical(existing);
       if (directory) named = join_path(*directory, std::string_view(*written).substr(existing.size() + 1));
     }
-    if ((*lock)->forbids(*written, false) || (*lock)->forbids(named, false)) return tl::unexpected(locked_error(path));
+    if ((*lock)->forbids(*written, false) || (*lock)->forbids(named, false)) return tl::unexpected(locked_error(path, **lock));
     return tl::unexpected(std::move(real.error()));
   }
   struct stat status = {};
@@ -449,7 +450,7 @@ Result<LocalWorkspace::Admitted> LocalWorkspace::admit(std::string_view path) co
   if (!opened || ::fstat(opened.get(), &status) != 0) return tl::unexpected(file_error(errno, path));
   const bool directory = S_ISDIR(status.st_mode);
   if ((*lock)->forbids(*written, directory) || (*lock)->forbids(*real, directory)) {
-    return tl::unexpected(locked_error(path));
+    return tl::unexpected(locked_error(path, **lock));
   }
   return Admitted{*std::move(real), Root::Links::refuse};
 }
@@ -600,7 +601,10 @@ Status LocalWorkspace::check_change(std::string_view path, const std::string& wr
   const auto lock = lock_file_.current(*root_);
   if (!lock) return tl::unexpected(lock.error());
   for (const std::string& name : {written, real}) {
-    if ((*lock)->forbids(name, false)) return tl::unexpected(locked_error(path));
+    if ((*lock)->forbids(name, false)) return tl::unexpected(locked_error(path, **lock));
+    if (options_.read_only.ignores(name, false)) {
+      return failure(ErrorCode::denied, fmt::format("{}: a rule of this session keeps it as it is", quoted_path(path)));
+    }
     if (!options.protected_files && options_.is_protected != nullptr && options_.is_protected(name)) {
       return tl::unexpected(protected_error(path));
     }
@@ -778,9 +782,9 @@ Result<std::unique_ptr<Command>> LocalWorkspace::start(CommandSpec spec, Command
 }  // namespace
 
 Result<std::shared_ptr<Workspace>> open_local_workspace(std::string root, LocalWorkspaceOptions options) {
-  Result<Root> opened = Root::open(root, options.resolver);
+  Result<Root> opened = Root::open(root, options.resolver, options.hidden);
   if (!opened) return tl::unexpected(std::move(opened.error()));
-  return std::make_shared<LocalWorkspace>(std::move(*opened), options);
+  return std::make_shared<LocalWorkspace>(std::move(*opened), std::move(options));
 }
 
 Result<std::shared_ptr<const Root>> root_of(const Workspace& workspace) {

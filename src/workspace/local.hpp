@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/ignore.hpp"
 #include "base/result.hpp"
 #include "base/scheduler.hpp"
 #include "base/text.hpp"
@@ -31,6 +32,9 @@ struct LocalWorkspaceOptions {
   Resolver resolver{Resolver::kernel};
   // Whether a path, relative to the root, names a protected file. Any thread. May be null: none does.
   bool (*is_protected)(std::string_view path){nullptr};
+  // Of paths relative to the root: what is guarded like what .rooignore forbids, and what is not changed at all.
+  IgnorePatterns hidden{};
+  IgnorePatterns read_only{};
 };
 
 // The directory `root` as a workspace. `not_found`, `invalid_argument` or `denied` when there is no such directory to
@@ -68,9 +72,11 @@ class Descriptor {
 // Threads: const functions may be called from several at once.
 class Root {
  public:
-  [[nodiscard]] static Result<Root> open(const std::string& path, Resolver resolver);
+  [[nodiscard]] static Result<Root> open(const std::string& path, Resolver resolver, IgnorePatterns hidden = {});
 
   [[nodiscard]] const std::string& path() const { return path_; }
+  // What the host keeps from everybody who looks through this root, besides .rooignore.
+  [[nodiscard]] const IgnorePatterns& hidden() const { return hidden_; }
 
   // As Workspace::relative().
   [[nodiscard]] Result<std::string> relative(std::string_view path) const;
@@ -98,6 +104,7 @@ class Root {
   std::string alias_;  // as it was given, made absolute: accepted as well
   Descriptor fd_;
   Resolver resolver_{Resolver::kernel};
+  IgnorePatterns hidden_;
 };
 
 // The root of a workspace's files: its own when it is a local one, so that all look at one directory even if that is

@@ -147,16 +147,22 @@ Result<Lock> Lock::read(const Root& root) {
   Lock lock;
   const Result<std::string> text = read_small_file(root, std::string(rooignore_name), Root::Links::follow);
   if (text) {
-    lock.present_ = true;
+    lock.has_file_ = true;
     lock.patterns_ = IgnorePatterns(*text);
   } else if (text.error().code != ErrorCode::not_found) {
     return tl::unexpected(text.error());  // what it forbids is not known, so nothing may be given
   }
+  lock.hidden_ = root.hidden();
   return lock;
 }
 
 bool Lock::forbids(std::string_view path, bool is_directory) const {
-  return present_ && (path == rooignore_name || patterns_.ignores(path, is_directory));
+  return (has_file_ && (path == rooignore_name || patterns_.ignores(path, is_directory))) ||
+         hidden_.ignores(path, is_directory);
+}
+
+std::string_view Lock::keeper() const {
+  return hidden_.empty() ? ".rooignore" : has_file_ ? ".rooignore or a rule of this session" : "a rule of this session";
 }
 
 // --- Walker ---
@@ -186,7 +192,7 @@ Result<Walker> Walker::create(const Workspace& workspace, std::string_view path,
   walker.lock_ = std::move(*lock);
   const bool directory = walker.kind_ == FileKind::directory;
   if (walker.lock_.forbids(*physical, directory) || walker.lock_.forbids(*written, directory)) {
-    return failure(ErrorCode::denied, fmt::format("{}: .rooignore forbids it", quoted_path(path)));
+    return failure(ErrorCode::denied, fmt::format("{}: {} forbids it", quoted_path(path), walker.lock_.keeper()));
   }
   walker.start_.path = std::move(*physical);
   walker.enter_start();

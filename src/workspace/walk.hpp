@@ -96,16 +96,18 @@ struct WalkDirectory {
   std::shared_ptr<const IgnoreScope> ignore;  // of the directories above
 };
 
-// The patterns of .rooignore.
+// What is kept from everybody: by the patterns of .rooignore, and of the host's (Root::hidden()).
 class Lock {
  public:
   [[nodiscard]] static Result<Lock> read(const Root& root);
-  [[nodiscard]] bool present() const { return present_; }  // there is such a file
+  [[nodiscard]] bool present() const { return has_file_ || !hidden_.empty(); }  // something may be forbidden
   [[nodiscard]] bool forbids(std::string_view path, bool is_directory) const;
+  [[nodiscard]] std::string_view keeper() const;  // who forbids, in words
 
  private:
-  bool present_{false};
+  bool has_file_{false};
   IgnorePatterns patterns_;
+  IgnorePatterns hidden_;
 };
 
 // Reads directories one at a time.

@@ -80,7 +80,7 @@ def each_model_is_offered_the_editing_tools_that_suit_it(case):
 
 @test
 def a_command_runs_unasked_only_when_all_it_would_run_is_allowed(case):
-    rules = ("--allow-command", "echo", "--allow-command", "git status", "--deny-command", "rm")
+    rules = ("--auto-approve", "command:echo", "--auto-approve", "command:git status", "--deny", "command:rm")
 
     def explained(line, code):
         return json.loads(case.joey("policy", "explain", "--json", *rules, line, expect=code).out)
@@ -109,14 +109,62 @@ def a_command_runs_unasked_only_when_all_it_would_run_is_allowed(case):
 
 
 @test
+def a_rule_for_files_holds_for_tools_and_commands_alike(case):
+    (case.workspace / ".env").write_text("TOKEN-OF-THE-TEST\n")
+    (case.workspace / "app.lock").write_text("old\n")
+    (case.workspace / "sub").mkdir()
+    (case.workspace / "sub/notes.txt").write_text("TOKEN-OF-THE-TEST is elsewhere\n")
+    rules = ("--auto-approve", "all", "--deny", "read:.env,edit:*.lock", "--ask", "edit:sub/")
+
+    def explained(*arguments, code):
+        return json.loads(case.joey("policy", "explain", "--json", *rules, *arguments, expect=code).out)
+    by_tool = explained("--tool", "read_file", '{"path":".env"}', code=1)
+    by_command = explained("cat ./.env", code=1)
+    equal((by_tool["verdict"], by_tool["rule"]), ("deny", "deny:read:.env"), "the tool's verdict")
+    equal((by_command["verdict"], by_command["rule"]), ("deny", "deny:read:.env"), "the command's verdict")
+    equal(explained("echo x > sub/a", code=3)["rule"], "ask:edit:sub/", "a redirection's rule")
+    shown = case.joey("policy", "explain", *rules, "--tool", "write_to_file", '{"path":"app.lock","content":"x"}', expect=1).out
+    check("deny   edit       app.lock" in shown and shown.endswith("deny: deny:edit:*.lock\n"), "the explanation for a person", shown)
+
+    case.model(turn(tool("search_files", path=".", regex="TOKEN", file_pattern=None)), turn(tool("list_files", path=".", recursive=True)),
+               turn(tool("apply_patch", patch="*** Begin Patch\n*** Update File: app.lock\n@@\n-old\n+new\n*** End Patch")),
+               turn(command("cat .env")), turn(command("echo x > sub/made.txt")), done())
+    case.joey("run", *case.run_options(), *rules, "Go, and see @/.env", expect=3)
+    everything = json.dumps(case.requests()) + json.dumps(case.events())
+    check("TOKEN-OF-THE-TEST is elsewhere" in everything, "what may be read is found")
+    check("TOKEN-OF-THE-TEST\\n" not in everything.replace("is elsewhere", ""), "the hidden file was shown")
+    decisions = [(event.get("allowed", False), event["rule"]) for event in case.of_type("approval")]
+    equal(decisions, [(True, "allow:all"), (True, "allow:all"), (False, "deny:edit:*.lock"), (False, "deny:read:.env")], "decisions")
+    equal([event["rule"] for event in case.of_type("approval.requested")], ["ask:edit:sub/"], "what a person decides")
+    equal((case.workspace / "app.lock").read_text(), "old\n", "the lock file")
+    case.resume("--approve", "--arguments", '{"command":"echo y > sub/mine.txt"}', expect=0)
+    equal((case.workspace / "sub/mine.txt").read_text(), "y\n", "what the person wanted instead")
+    check(not (case.workspace / "sub/made.txt").exists(), "the model's own command ran")
+    approval = case.of_type("approval")[-1]
+    equal((approval["by"], json.loads(approval["edited"])["command"]), ("person", "echo y > sub/mine.txt"), "the event of the change")
+    check("changed the arguments" in case.results()[-2]["text"], "the model is told", case.results()[-2])
+
+    for box in ("landlock", "bubblewrap"):
+        run_tool = ("tool", "--workspace", case.workspace, "--box", box, *rules[2:], "execute_command")
+        if case.joey(*run_tool, '{"command":"true"}').code != 0:
+            print(f"skipped: {box} is not to be had here")
+            continue
+        # By a way that no rule could see in the line.
+        said = case.joey(*run_tool, json.dumps({"command": "n=env; cat .$n; l=lock; echo broken > app.$l"})).out
+        check("TOKEN" not in said, f"{box}: the hidden file was read", said)
+        if box == "bubblewrap":  # landlock keeps it only where all is demanded, at a price, and says so
+            equal((case.workspace / "app.lock").read_text(), "old\n", f"{box}: the file that may not be changed")
+
+
+@test
 def commands_in_a_box_reach_the_workspace_and_nothing_else(case):
     (case.workspace / ".rooignore").write_text("secret.txt\n")
     (case.workspace / "secret.txt").write_text("KEPT-FROM-IT\n")
     (case.workspace / "sub").mkdir()  # landlock lets nothing new appear beside what it hides
     outside = case.directory / "outside.txt"
     outside.write_text("OUTSIDE\n")
-    tries = ["echo inside > sub/made.txt; cat sub/made.txt", "cat secret.txt", f"cat {outside}", "echo x >> AGENTS.md",
-             f"echo x > {case.directory}/new.txt", "mkdir -p .git/hooks && echo x > .git/hooks/pre-commit"]
+    tries = ["echo inside > sub/made.txt; cat sub/made.txt", "cat secret.txt", f"cat {outside}", "f=AGENTS.md; echo x >> $f",
+             f"echo x > {case.directory}/new.txt", "d=.git/hooks; mkdir -p $d && echo x > $d/pre-commit"]
     for box in ("landlock", "bubblewrap"):
         probe = case.joey("tool", "--workspace", case.workspace, "--box", box, "execute_command", '{"command":"true"}')
         if probe.code != 0 and "box" in probe.out + probe.err:
@@ -159,7 +207,8 @@ def wrong_use_ends_with_2_and_one_line(case):
             (["resume", "--db", case.database, "task_none"], "task_none"), (["events", "--db", case.database, "task_none"], "task_none"),
             (["show", "--db", case.database, "task_none"], "task_none"), (["replay", "--db", case.database, "task_none"], "task_none"),
             (["events", "--db", case.directory / "none.db", "t"], "none.db"),
-            (["policy"], "subcommand"), (["policy", "explain", "--deny-command", "a,b", "x"], "--deny-command"),
+            (["policy"], "subcommand"), (["policy", "explain", "--deny", "commands", "x"], "--deny"),
+            (["policy", "explain", "--ask", "command:", "x"], "command:"), (["policy", "explain", "--deny", "edit:!a", "x"], "edit:!a"),
             (["tools", "--mode", "poet"], "poet"), (["tools", "--tools", "edit"], "+NAME"),
             (["run", *options, "--tools", "+a b", "x"], "+NAME")]:
         result = case.joey(*arguments, expect=2)

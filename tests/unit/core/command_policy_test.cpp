@@ -11,9 +11,9 @@ using namespace joey;
 namespace {
 
 std::string shown(const CommandDecision& decision) {
-  std::string out = std::string(commands::name_of(decision.verdict)) + " {" + decision.rule + "}";
+  std::string out = std::string(name_of(decision.verdict)) + " {" + decision.rule + "}";
   for (const CommandPartDecision& part : decision.parts) {
-    out += "\n  " + std::string(commands::name_of(part.verdict)) + " {" + part.rule + "} " + part.text;
+    out += "\n  " + std::string(name_of(part.verdict)) + " {" + part.rule + "} " + part.text;
   }
   return out;
 }

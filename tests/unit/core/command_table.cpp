@@ -58,10 +58,6 @@ Line parse_line(std::string_view text, const std::string& section, const Command
 
 }  // namespace
 
-const char* name_of(Verdict verdict) {
-  static constexpr std::array<const char*, 3> names{"allow", "ask", "deny"};
-  return names.at(static_cast<std::size_t>(verdict));
-}
 
 std::vector<Line> read_table() {
   std::ifstream file(JOEY_COMMANDS);

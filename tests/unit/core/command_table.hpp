@@ -21,6 +21,4 @@ struct Line {
 // Judges files as commands.txt says.
 [[nodiscard]] CommandFiles table_files();
 
-[[nodiscard]] const char* name_of(Verdict verdict);
-
 }  // namespace joey::commands

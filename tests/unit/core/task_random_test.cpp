@@ -46,7 +46,11 @@ class Drawer {
       case 0: return start();
       case 1: return input::Say{random_.chance(0.1) ? "" : "something", {}};
       case 2:
-      case 3: return input::Decide{call(), random_.chance(0.7), random_.chance(0.3) ? "words" : ""};
+      case 3: {
+        const bool allow = random_.chance(0.7);
+        return input::Decide{call(), allow, random_.chance(0.3) ? "words" : "",
+                             allow && random_.chance(0.3) ? argument_texts[random_.below(14)] : ""};
+      }
       case 4: return input::Answer{call(), "answer", random_.chance(0.3) ? modes[random_.below(6)] : ""};
       case 5: return input::SetMode{modes[random_.below(6)]};
       case 6: return input::Pause{};
@@ -83,7 +87,9 @@ class Drawer {
     for (const char* group : {"read", "edit", "command", "modes", "subtasks", "custom", "all"}) {
       if (random_.chance(0.4)) in.config.policy.allow.emplace_back(group);
       if (random_.chance(0.04)) in.config.policy.deny.emplace_back(group);
+      if (random_.chance(0.04)) in.config.policy.ask.emplace_back(group);
     }
+    if (random_.chance(0.3)) in.config.policy.host_timeout_ms = 1'000;
     if (random_.chance(0.8)) in.prompt = prompt(in.config.mode);
     return in;
   }
@@ -121,6 +127,9 @@ class Drawer {
     if (const auto* tool = std::get_if<effect::RunTool>(&effect)) {
       return input::ToolDone{tool->call, {random_.chance(0.8), "output", {}, {}}, random_.chance(0.05)};
     }
+    if (const auto* question = std::get_if<effect::ConsultHost>(&effect)) {
+      return input::HostDecided{question->call, static_cast<Verdict>(random_.below(3)), "because", random_.chance(0.1)};
+    }
     if (const auto* subtask = std::get_if<effect::StartSubtask>(&effect)) {
       return input::SubtaskDone{subtask->call, subtask->child, static_cast<ExitReason>(random_.below(8)), "text", {5, 5, 0, 0, 0}, 0.01};
     }
@@ -129,8 +138,9 @@ class Drawer {
   }
 
   Input anything() {
-    switch (random_.below(4)) {
+    switch (random_.below(5)) {
       case 0: return input::ModelDone{random_.between(0, 3), random_.between(0, 3), reply()};
+      case 3: return input::HostDecided{call(), static_cast<Verdict>(random_.below(3)), "", random_.chance(0.5)};
       case 1: return input::ModelFailed{random_.between(0, 3), random_.between(0, 3), error()};
       case 2: return input::ToolDone{call(), {true, "", {}, {}}, false};
       default: return input::SubtaskDone{call(), "task.1", ExitReason::completed, "", {}, 0};
@@ -245,7 +255,7 @@ class Life {
 std::string id_of(Random& random) { return fmt::format("c0000{}00{}", random.between(1, 2), random.between(0, 2)); }
 
 EventBody any_event(Random& random) {
-  switch (random.below(22)) {
+  switch (random.below(23)) {
     case 0: {
       event::TaskCreated created;
       created.config.mode = "code";
@@ -279,6 +289,7 @@ EventBody any_event(Random& random) {
     case 18: return event::TaskEnded{static_cast<ExitReason>(random.below(8)), "", ""};
     case 19: return event::EnvironmentNoted{random.chance(0.2) ? "" : "noon"};
     case 20: return event::CheckpointTaken{id_of(random), "id", ""};
+    case 21: return event::HostConsulted{id_of(random), "deploy", random.chance(0.5), "default"};
     default: return event::TaskReopened{};
   }
 }

@@ -179,6 +179,8 @@ input::Start start(Words& words) {
   config.limits.retries_max = words.number("retries", config.limits.retries_max);
   config.policy.allow = listed(words.text("allow"));
   config.policy.deny = listed(words.text("deny"));
+  config.policy.ask = listed(words.text("ask"));
+  config.policy.host_timeout_ms = words.number("host", 0);
   const std::string prompt = words.text("prompt", config.mode);
   if (prompt != "none") in.prompt = {prompt, "system of " + prompt, "tools of " + prompt, words.number("bytes", 0)};
   return in;
@@ -200,7 +202,14 @@ Input Stage::parse(const std::vector<std::string>& tokens) const {
   }
   if (verb == "allow" || verb == "deny") {
     std::string call = words.next();
-    return finished(input::Decide{std::move(call), verb == "allow", words.next_or("")});
+    std::string edited = words.text("edited");
+    return finished(input::Decide{std::move(call), verb == "allow", words.next_or(""), std::move(edited)});
+  }
+  if (verb == "host_says") {
+    std::string call = words.next();
+    const std::string how = words.next();
+    const Verdict verdict = how == "allow" ? Verdict::allow : how == "ask" ? Verdict::ask : Verdict::deny;
+    return finished(input::HostDecided{std::move(call), verdict, words.next_or(""), how == "nothing"});
   }
   if (verb == "answer") {
     std::string call = words.next();
@@ -324,10 +333,16 @@ struct Describe {
     }
     return out;
   }
-  std::string operator()(const event::ApprovalRequested& e) const { return fmt::format("{} {} {}", e.call, e.tool, e.rule); }
+  std::string operator()(const event::HostConsulted& e) const {
+    return fmt::format("{} {} {} {}", e.call, e.tool, e.allowed ? "allow" : "ask", e.rule);
+  }
+  std::string operator()(const event::ApprovalRequested& e) const {
+    return fmt::format("{} {} {}{}", e.call, e.tool, e.rule, optionally("reason", e.reason));
+  }
   std::string operator()(const event::Approval& e) const {
     return fmt::format("{} {} {} {}{}", e.call, e.tool, e.allowed ? "allowed" : "denied",
-                       e.by == Actor::person ? "person" : e.rule, e.feedback.empty() ? "" : " " + in_quotes(e.feedback));
+                       e.by == Actor::person ? "person" : e.rule, e.feedback.empty() ? "" : " " + in_quotes(e.feedback)) +
+           optionally("edited", e.edited);
   }
   std::string operator()(const event::QuestionAsked& e) const {
     std::string out = fmt::format("{} {}", e.call, in_quotes(e.question));
@@ -366,6 +381,9 @@ struct Describe {
   std::string operator()(const effect::CallModel& e) const { return fmt::format("call_model {} {}", e.turn, e.attempt); }
   std::string operator()(const effect::RunTool& e) const {
     return fmt::format("run_tool {} {} {}{}", e.call, e.tool, shown(e.arguments), e.protected_files ? " protected_files" : "");
+  }
+  std::string operator()(const effect::ConsultHost& e) const {
+    return fmt::format("consult_host {} {} {} {} {}", e.call, e.tool, shown(e.arguments), e.allowed ? "allow" : "ask", e.rule);
   }
   std::string operator()(const effect::StartSubtask& e) const {
     return fmt::format("start_subtask {} {} {} {}{}", e.call, e.child, e.mode, in_quotes(e.message), checklist(e.todos));
@@ -436,6 +454,7 @@ std::vector<std::string> Stage::play(std::string_view line) {
     if (again || again.error() != decision.error()) breaks("the same input is refused differently");
     return {fmt::format("< refused {}: {}", decision.error().code == ErrorCode::conflict           ? "conflict"
                                             : decision.error().code == ErrorCode::invalid_argument ? "invalid_argument"
+                                            : decision.error().code == ErrorCode::denied           ? "denied"
                                                                                                    : "otherwise",
                         decision.error().message)};
   }

@@ -22,8 +22,8 @@ std::vector<EventBody> samples() {
                            {Reasoning{"r", "sig", false}, Text{"t"}, ToolCall{"c00001000", "read_file", R"({"a":1.0,"b":[2000.0]})", ""},
                             ToolCall{"c00001001", "x", "{}", "not json"}},
                            StopReason::tool_calls, usage, 0.125, "m", "anthropic"},
-      event::ApprovalRequested{"c", "t", "r"},
-      event::Approval{"c", "t", "d", true, Actor::person, "r", "f"},
+      event::ApprovalRequested{"c", "t", "r", "why"},
+      event::Approval{"c", "t", "d", true, Actor::host, "r", "f", R"({"a":1})"},
       event::QuestionAsked{"c", "q?", {{"yes", ""}, {"no", "ask"}}},
       event::ToolStarted{"c", "t", true},
       event::ToolFinished{"c", "t", ToolStatus::interrupted, "text", {{"image/png", "AA"}}, {"p", "q"}},
@@ -37,6 +37,7 @@ std::vector<EventBody> samples() {
       event::TaskReopened{},
       event::EnvironmentNoted{"noon"},
       event::CheckpointTaken{"c", "id", "m"},
+      event::HostConsulted{"c", "t", true, "r"},
   };
 }
 
