@@ -211,6 +211,44 @@ joey_status joey_engine_replay(joey_engine* engine, const char* task, size_t tas
   });
 }
 
+joey_status joey_engine_audit(joey_engine* engine, const char* task, size_t task_size, joey_audit** out_audit) {
+  return guarded([&]() -> joey_status {
+    clear(out_audit);
+    if (engine == nullptr || out_audit == nullptr) return invalid("engine or out_audit is NULL");
+    *out_audit = new joey_audit{AuditExport(engine->host, std::string(view(task, task_size)))};
+    return JOEY_OK;
+  });
+}
+
+void joey_audit_destroy(joey_audit* audit) {
+  quietly([&] { delete audit; });
+}
+
+joey_status joey_audit_next(joey_audit* audit, joey_text** out_lines) {
+  return guarded([&]() -> joey_status {
+    clear(out_lines);
+    if (audit == nullptr || out_lines == nullptr) return invalid("audit or out_lines is NULL");
+    auto lines = audit->exported.next();
+    if (!lines) return fail(lines.error());
+    *out_lines = make_text(*std::move(lines));
+    return JOEY_OK;
+  });
+}
+
+joey_status joey_audit_verify(const char* lines, size_t lines_size, joey_text** out_json) {
+  return guarded([&]() -> joey_status {
+    clear(out_json);
+    if (out_json == nullptr || (lines == nullptr && lines_size > 0)) return invalid("lines or out_json is NULL");
+    const AuditCheck check = verify_audit(view_or_empty(lines, lines_size));
+    std::string out;
+    JsonWriter json(out);
+    json.begin_object().field("valid", check.problem.empty()).field("lines", check.lines).field("tasks", check.tasks);
+    json.field("problem", to_utf8(check.problem)).end_object();
+    *out_json = make_text(std::move(out));
+    return JOEY_OK;
+  });
+}
+
 joey_status joey_engine_add_provider(joey_engine* engine, const char* name, size_t name_size,
                                      const joey_provider_vtable* in, void* user_data) {
   return guarded([&]() -> joey_status {

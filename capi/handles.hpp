@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "runtime/audit_export.hpp"
 #include "runtime/host.hpp"
 
 struct joey_text {
@@ -38,6 +39,10 @@ struct joey_subscription {
   std::shared_ptr<joey::Host> host;
   std::shared_ptr<joey::Subscription> subscription;
   std::vector<joey::EventRecordPtr> taken;  // lent to the caller until the next call
+};
+
+struct joey_audit {
+  joey::AuditExport exported;
 };
 
 namespace joey::capi {

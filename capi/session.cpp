@@ -89,6 +89,7 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   out.home = text_or(options.home, "");
   out.checkpoints = text_or(options.checkpoints, "");
   out.language = text_or(options.language, "");
+  out.user = text_or(options.user, "");
   out.images.model = text_or(options.image_model, "");
   out.images.provider = text_or(options.image_provider, "");
   out.images.base_url = text_or(options.image_base_url, "");

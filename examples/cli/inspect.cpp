@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
 
 #include "event.hpp"
 #include "interrupts.hpp"
@@ -38,6 +41,14 @@ std::string task_row(const Terminal& terminal, Object task) {
     title = fit(title, terminal.columns() > used + 10 ? terminal.columns() - used : 10);
   }
   return fmt::format("{}  {}{}\n", id, terminal.paint(tone_of_status(status), row), title);
+}
+
+std::string read_export(const std::string& path) {
+  if (path == "-") return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!file) throw UsageError(fmt::format("{} cannot be read", path));
+  return text;
 }
 
 }  // namespace
@@ -145,6 +156,25 @@ int replay(const Options& options) {
                                clean(text_of(mismatch, "expected")), clean(text_of(mismatch, "actual"))));
   }
   return exact ? exit_completed : exit_failed;
+}
+
+int audit(const Options& options) {
+  Terminal terminal;
+  if (!options.verify.empty()) {
+    const joey::Text json = joey::Audit::verify(read_export(options.verify));
+    JsonReader reader;
+    const Object check = reader.object(json);
+    if (!flag_of(check, "valid")) {
+      terminal.write(fmt::format("{}\n", terminal.paint(Tone::red, clean(text_of(check, "problem")))));
+      return exit_failed;
+    }
+    terminal.write(fmt::format("{} lines of {} tasks, as they were written\n", number_of(check, "lines"), number_of(check, "tasks")));
+    return exit_completed;
+  }
+  joey::Engine engine = open_engine(options, false);
+  joey::Audit exported = engine.audit(options.task);
+  for (joey::Text lines = exported.next(); !lines.view().empty(); lines = exported.next()) terminal.write(std::string(lines.view()));
+  return exit_completed;
 }
 
 }  // namespace cli

@@ -1,4 +1,4 @@
-// Looking at what the store holds: tasks, show, events, replay.
+// Looking at what the store holds: tasks, show, events, replay, audit.
 #pragma once
 
 #include "options.hpp"
@@ -10,5 +10,6 @@ namespace cli {
 [[nodiscard]] int show(const Options& options);
 [[nodiscard]] int events(const Options& options);
 [[nodiscard]] int replay(const Options& options);
+[[nodiscard]] int audit(const Options& options);
 
 }  // namespace cli

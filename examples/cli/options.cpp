@@ -35,6 +35,7 @@ class Parser {
     define_show(app);
     define_events(app);
     define_replay(app);
+    define_audit(app);
     define_checkpoints(app);
     define_diff(app);
     define_restore(app);
@@ -63,6 +64,7 @@ class Parser {
     add_workspace(sub);
     add_mode(sub);
     add_rules(sub);
+    sub.add_option("--user", options_.user, "For whom it works: an id, for `joey audit`")->type_name("ID")->group(options_group);
     add_box(sub);
     sub.add_option("--provider", options_.provider, "anthropic, openai, openrouter, ollama, ... Default: whose key is set")
         ->type_name("NAME")
@@ -142,6 +144,18 @@ class Parser {
     add_database(sub);
     add_output(sub);
     sub.footer("Exit code: 0 when every request matches, 1 when one does not.");
+  }
+
+  void define_audit(CLI::App& app) {
+    CLI::App& sub = command(app, Command::audit, "audit", "What was decided, run and changed, by whose word: lines bound by hashes");
+    auto* task = sub.add_option("TASK", options_.task, "Only this task, with its subtasks. Default: all of the store");
+    sub.add_option("--verify", options_.verify, "Check an export instead; - reads it from standard input")
+        ->type_name("FILE")
+        ->excludes(task);
+    add_database(sub);
+    sub.footer(
+        "Exit code of --verify: 0 when nothing was changed, dropped, added or moved, else 1.\n\n"
+        "  joey audit > audit.jsonl && joey audit --verify audit.jsonl");
   }
 
   void define_checkpoints(CLI::App& app) {

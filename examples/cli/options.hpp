@@ -22,7 +22,7 @@ struct UsageError : std::runtime_error {
 };
 
 enum class Command : unsigned char {
-  run, resume, tasks, show, events, replay, checkpoints, diff, restore, tool, tools, project, explain
+  run, resume, tasks, show, events, replay, audit, checkpoints, diff, restore, tool, tools, project, explain
 };
 enum class OutputFormat : unsigned char { text, jsonl };
 
@@ -32,6 +32,7 @@ struct Options {
   std::string prompt;     // run: "-" was read from standard input already
   std::string task;       // resume, show, events, replay
   std::string message;    // resume
+  std::string verify;            // audit: the file of an export; empty: make one
   std::string checkpoint;        // diff, restore
   std::string other_checkpoint;  // diff; empty: the files as they are
   std::string tool;       // tool, policy explain
@@ -45,6 +46,7 @@ struct Options {
   std::string model;
   std::string base_url;
   std::string mode;
+  std::string user;          // run: for audits
   std::string box;           // of commands; empty: none
   std::string tool_changes;  // "+edit,-apply_diff"
   std::optional<std::string> auto_approve;  // rules, as joey.h describes them

@@ -192,7 +192,8 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .checkpoints = checkpoints_directory(options),
                                .ask = options.ask,
                                .box = options.box,
-                               .tools = options.tool_changes};
+                               .tools = options.tool_changes,
+                               .user = options.user};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), chosen_provider(options))));
   check_rule_names(made, options);
   return made;

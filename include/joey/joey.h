@@ -257,11 +257,12 @@ typedef struct joey_session_options {
   const char *tools; /**< Which tools the model is told of, where that is not to be what suits it: "+edit,-apply_diff".
                           Models that were trained on another way to edit get that instead of apply_diff. A tool left
                           out can still be called by a model that knows it: `deny` forbids. NULL: no change. */
+  const char *user; /**< For whom the session works, in the host's words: an id, for audits. NULL: nobody is named. */
 } joey_session_options;
 
 #define JOEY_SESSION_OPTIONS_INIT                                                                                     \
   { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
-    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */
@@ -531,6 +532,40 @@ JOEY_API joey_status joey_engine_read_events(joey_engine *engine, const char *ta
  * Waits. Since: 1.0.
  */
 JOEY_API joey_status joey_engine_replay(joey_engine *engine, const char *task, size_t task_size, joey_text **out_json);
+
+/**
+ * An export for auditors, of the whole store or of one task: what was decided, by which rule or whose word, what was run and
+ * changed, in lines bound to each other by hashes.
+ */
+typedef struct joey_audit joey_audit;
+
+/**
+ * Begins an export. It shows tasks as they are when it comes to them, the oldest first, subtasks behind their parent.
+ * @param task  With its subtasks; size 0: every task of the store.
+ * Never waits. Threads: any. Since: 1.0.
+ */
+JOEY_API joey_status joey_engine_audit(joey_engine *engine, const char *task, size_t task_size, joey_audit **out_audit);
+JOEY_API void joey_audit_destroy(joey_audit *audit);
+
+/**
+ * The next lines, some thousands at most: a JSON object each, {"task","n","seq","at","kind",...,"prev","hash"}; size 0 at the
+ * end. `n` counts the lines of a task; `hash` is the BLAKE2b-256 digest, in hexadecimal, of the line's bytes before
+ * `,"hash":`, `prev` the hash of the task's line before, at first the digest of its id. The last line of all has the kind
+ * "end", the numbers of tasks and lines, and in "heads" the digest of the last hashes of the tasks, one behind the other: kept
+ * elsewhere it proves that an export is the one that was made. A later export of a task begins with the lines of an
+ * earlier one. Kinds: "task" (user, workspace, rules, box), "consulted", "asked", "decision", "command" (with its
+ * arguments), "call" (with their digest), "checkpoint", "result" (with the files that were changed), "mode", "subtask",
+ * "ended", "reopened".
+ * @return JOEY_OK; JOEY_ERR_NOT_FOUND when there is no such task; JOEY_ERR_CORRUPT. Waits for the store. Since: 1.0.
+ */
+JOEY_API joey_status joey_audit_next(joey_audit *audit, joey_text **out_lines);
+
+/**
+ * Whether an export is as it was written: {"valid":bool,"lines","tasks","problem"}; `lines` counts those that fit, and
+ * problem says in which line something was changed, dropped, added or moved, or that the end is missing.
+ * @param lines  A whole export; any size. Threads: any; callback-safe. Since: 1.0.
+ */
+JOEY_API joey_status joey_audit_verify(const char *lines, size_t lines_size, joey_text **out_json);
 
 /* ---- Events ------------------------------------------------------------------------------------------------------- */
 

@@ -184,6 +184,28 @@ struct EngineOptions {
   void* clock_user_data{nullptr};
 };
 
+// An export for auditors; joey_engine_audit() describes it.
+class Audit {
+ public:
+  explicit Audit(joey_audit* audit) noexcept : handle_(audit) {}
+
+  // The next lines; empty at the end.
+  [[nodiscard]] Text next() {
+    joey_text* lines = nullptr;
+    check(joey_audit_next(handle_.get(), &lines));
+    return Text(lines);
+  }
+  // Whether an export is as it was written: {"valid","lines","tasks","problem"}.
+  [[nodiscard]] static Text verify(std::string_view lines) {
+    joey_text* json = nullptr;
+    check(joey_audit_verify(lines.data(), lines.size(), &json));
+    return Text(json);
+  }
+
+ private:
+  detail::Owned<joey_audit, joey_audit_destroy> handle_;
+};
+
 class Engine {
  public:
   explicit Engine(const EngineOptions& options = {}) {
@@ -226,6 +248,12 @@ class Engine {
     joey_text* lines = nullptr;
     check(joey_engine_read_events(get(), task.data(), task.size(), from_seq, events_max, &lines));
     return Text(lines);
+  }
+  // Of one task and its subtasks; of all tasks when it is empty.
+  [[nodiscard]] Audit audit(std::string_view task = {}) const {
+    joey_audit* audit = nullptr;
+    check(joey_engine_audit(get(), task.data(), task.size(), &audit));
+    return Audit(audit);
   }
   [[nodiscard]] Text replay(std::string_view task) const {
     joey_text* json = nullptr;
@@ -551,6 +579,7 @@ struct SessionOptions {
   std::string box{};  // of commands: "landlock" or "bubblewrap"; empty: none
   bool box_demands_all{false};
   std::string tools{};  // changes to those the model is told of, as "+edit,-apply_diff"
+  std::string user{};   // for whom it works, in the host's words
 };
 
 class Session {
@@ -589,6 +618,7 @@ class Session {
     raw.box = detail::option(options.box);
     if (options.box_demands_all) raw.flags |= JOEY_SESSION_BOX_DEMANDS_ALL;
     raw.tools = detail::option(options.tools);
+    raw.user = detail::option(options.user);
     joey_session* session = nullptr;
     check(joey_session_create(engine.get(), &raw, &session));
     handle_.reset(session);

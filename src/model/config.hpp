@@ -53,6 +53,7 @@ struct TaskConfig {
   PolicySnapshot policy;
   std::int64_t depth{0};  // of subtasks: 0 for a task of its own
   std::string box{};      // that commands run in, as "bubblewrap"; empty: none
+  std::string user{};     // the host's name for whom it works; may be empty
   bool operator==(const TaskConfig&) const = default;
 };
 

@@ -58,6 +58,7 @@ void fields(T& x, V&& visit) {
   visit("policy", x.policy);
   visit("depth", x.depth);
   visit("box", x.box);
+  visit("user", x.user);
 }
 template <AnyOf<Usage> T, class V>
 void fields(T& x, V&& visit) {

@@ -178,6 +178,7 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   SessionSetup setup;
   TaskConfig& config = setup.config;
   config.mode = request.mode;
+  config.user = std::move(request.user);
   config.provider = request.provider;
   config.base_url = request.base_url;
   config.model = request.model;

@@ -54,6 +54,7 @@ struct SessionRequest {
   ExecuteCommandOptions commands;
   SessionBoxOptions box;
   ImageClientOptions images;  // without a model: none
+  std::string user{};         // for whom it works, in the host's words
 };
 
 // Makes the client of a host's own model.

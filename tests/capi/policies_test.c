@@ -92,6 +92,61 @@ static void last_word(int32_t loop) {
   CHECK(j.destroyed == 1);
 }
 
+static void audits(int32_t loop) {
+  world w = {0};
+  seen e;
+  joey_audit *audit = NULL;
+  joey_text *text = NULL;
+  joey_session_options options;
+  joey_tool_vtable tool;
+  char *whole = calloc(1, 1 << 16);
+  int pages = 0;
+  world_open(&w, loop);
+  options = world_options(&w, "all");
+  options.user = "ann";
+  OK(joey_session_create(w.engine, &options, &w.session));
+  note_vtable(&tool, "note");
+  OK(joey_session_add_tool(w.session, &tool, &w.note));
+  wire_completes(&w.wire, "Done.");
+  world_start(&w, "Go.");
+  CHECK(world_wait(&w, JOEY_EVENT_TASK_ENDED, &e));
+  OK(joey_engine_audit(w.engine, NULL, 0, &audit));
+  for (;;) {
+    OK(joey_audit_next(audit, &text));
+    if (joey_text_size(text) == 0 || ++pages > 5) break;
+    strcat(whole, joey_text_data(text));
+    joey_text_destroy(text);
+  }
+  joey_text_destroy(text);
+  joey_audit_destroy(audit);
+  CHECK_HOLDS(whole, "\"kind\":\"task\",\"user\":\"ann\"");
+  CHECK_HOLDS(whole, "\"kind\":\"ended\",\"reason\":\"completed\"");
+  CHECK_HOLDS(whole, "{\"kind\":\"end\",\"tasks\":1,\"lines\":");
+  OK(joey_audit_verify(whole, strlen(whole), &text));
+  CHECK_HOLDS(joey_text_data(text), "{\"valid\":true,");
+  joey_text_destroy(text);
+  OK(joey_audit_verify(whole, strlen(whole) - 1, &text));
+  CHECK_HOLDS(joey_text_data(text), "{\"valid\":false,");
+  joey_text_destroy(text);
+  OK(joey_audit_verify(NULL, 0, &text));
+  CHECK_HOLDS(joey_text_data(text), "{\"valid\":false,");
+  joey_text_destroy(text);
+  INVALID(joey_audit_verify(NULL, 1, &text));
+  CHECK(text == NULL);
+  INVALID(joey_audit_verify("", 0, NULL));
+  OK(joey_engine_audit(w.engine, "none", 4, &audit));
+  CHECK_STATUS(joey_audit_next(audit, &text), JOEY_ERR_NOT_FOUND);
+  INVALID(joey_audit_next(audit, NULL));
+  INVALID(joey_audit_next(NULL, &text));
+  joey_audit_destroy(audit);
+  joey_audit_destroy(NULL);
+  INVALID(joey_engine_audit(NULL, NULL, 0, &audit));
+  CHECK(audit == NULL);
+  INVALID(joey_engine_audit(w.engine, NULL, 0, NULL));
+  free(whole);
+  world_close(&w);
+}
+
 static void no_answer_in_time(int32_t loop) {
   static judge j;
   world w = {0};
@@ -194,6 +249,7 @@ static void policy_is_missed(int32_t loop) {
 
 void test_policies(void) {
   run_case_on_both_loops("a host's policy has the last word, and a person changes arguments", last_word);
+  run_case_on_both_loops("an audit is exported and checked", audits);
   run_case_on_both_loops("a host that does not answer in time has refused", no_answer_in_time);
   run_case_on_both_loops("an approval is waited for across a restart, for days", asks_for_days);
   run_case_on_both_loops("a task started under a policy does not go on without it", policy_is_missed);

@@ -1,5 +1,6 @@
 """The program: the demo, its output, its exit codes, approvals, questions, limits."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -149,11 +150,47 @@ def a_rule_for_files_holds_for_tools_and_commands_alike(case):
         if case.joey(*run_tool, '{"command":"true"}').code != 0:
             print(f"skipped: {box} is not to be had here")
             continue
+        (case.workspace / "app.lock").write_text("old\n")
         # By a way that no rule could see in the line.
         said = case.joey(*run_tool, json.dumps({"command": "n=env; cat .$n; l=lock; echo broken > app.$l"})).out
         check("TOKEN" not in said, f"{box}: the hidden file was read", said)
         if box == "bubblewrap":  # landlock keeps it only where all is demanded, at a price, and says so
             equal((case.workspace / "app.lock").read_text(), "old\n", f"{box}: the file that may not be changed")
+
+
+@test
+def an_audit_names_every_decision_and_shows_tampering(case):
+    case.model(turn(tool("write_to_file", path="a.txt", content="one\n")), turn(command("echo two")), done())
+    case.joey("run", *case.run_options(), "--user", "ann", "--auto-approve", "edit,read", "Go.", expect=3)
+    early = case.joey("audit", "--db", case.database, expect=0).out.splitlines()
+    case.resume("--approve", expect=0)
+    case.joey("run", *case.run_options(), "--user", "bob", "--auto-approve", "all", "--deny", "edit", "Again.", expect=0)
+    out = case.joey("audit", "--db", case.database, expect=0).out
+    lines = [json.loads(line) for line in out.splitlines()]
+    equal(out.splitlines()[:len(early) - 1], early[:-1], "an earlier export's lines")
+    equal([line["user"] for line in lines if line["kind"] == "task"], ["ann", "bob"], "for whom")
+    equal([(line["tool"], line["allowed"], line["by"], line["rule"]) for line in lines if line["kind"] == "decision"],
+          [("write_to_file", True, "policy", "allow:edit"), ("execute_command", True, "person", ""), ("write_to_file", False, "policy", "deny:edit"),
+           ("execute_command", True, "policy", "allow:all")], "decisions")
+    equal([line["arguments"]["command"] for line in lines if line["kind"] == "command"], ["echo two"] * 2, "commands")
+    equal([line["files"] for line in lines if "files" in line], [["a.txt"]], "files")
+    # As anybody can check it, without joey.
+    head = {}
+    for text, line in zip(out.splitlines(), lines):
+        equal(hashlib.blake2b(text[:text.rindex(',"hash":')].encode(), digest_size=32).hexdigest(), line["hash"], "a line's hash")
+        if line["kind"] != "end":
+            first = hashlib.blake2b(line["task"].encode(), digest_size=32).hexdigest()
+            equal(line["prev"], head.get(line["task"], first), "the line before")
+            head[line["task"]] = line["hash"]
+    export = case.directory / "audit.jsonl"
+    export.write_text(out)
+    check("as they were written" in case.joey("audit", "--verify", export, expect=0).out, "a whole export")
+    export.write_text(out.replace('"allowed":true,"by":"person"', '"allowed":true,"by":"policy"'))
+    check("was changed" in case.joey("audit", "--verify", export, expect=1).out, "a changed line")
+    export.write_text("".join(line + "\n" for line in out.splitlines() if "echo two" not in line))
+    check("was dropped" in case.joey("audit", "--verify", export, expect=1).out, "a dropped line")
+    case.joey("audit", "--db", case.database, "task_none", expect=2)
+    case.joey("audit", "--verify", case.directory / "none.jsonl", expect=2)
 
 
 @test
