@@ -144,8 +144,8 @@ std::vector<std::string_view> items_of(std::string_view list) {
 }
 
 // As joey.h takes them.
-constexpr std::array<std::string_view, 9> groups{"read",     "edit",   "command",   "mcp", "modes",
-                                                 "subtasks", "custom", "protected", "all"};
+constexpr std::array<std::string_view, 10> groups{"read",     "edit",   "command",   "mcp",     "modes",
+                                                  "subtasks", "custom", "protected", "tainted", "all"};
 
 std::vector<std::string> tool_names(const joey::Session& session) {
   simdjson::dom::parser parser;

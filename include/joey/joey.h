@@ -221,7 +221,10 @@ typedef struct joey_session_options {
                                    command in it, of pipes, substitutions, bash -c and sudo too, is allowed;
                                    "read:src/", "edit:*.md": files, by a pattern as in .gitignore at the workspace's root;
                                    "protected": changes of files that steer agents, editors and git (.roo, .roomodes,
-                                   .rooignore, AGENTS.md, .vscode, .git, ...), which nothing else allows.
+                                   .rooignore, AGENTS.md, .vscode, .git, ...), which nothing else allows;
+                                   "tainted", to ask or deny: what does more than read, once a tool has brought a text
+                                   that gives the model orders (JOEY_EVENT_INSTRUCTIONS_FOUND), until a person says
+                                   something.
                                  Of the rules that fit a call the strictest decides: deny, ask, allow; what none names asks.
                                  See joey_session_explain_call(). NULL: no rule. */
   const char *deny;         /**< What never runs, likewise. Files that may not be read are hidden from searches, listings,
@@ -554,8 +557,8 @@ JOEY_API void joey_audit_destroy(joey_audit *audit);
  * "end", the numbers of tasks and lines, and in "heads" the digest of the last hashes of the tasks, one behind the other: kept
  * elsewhere it proves that an export is the one that was made. A later export of a task begins with the lines of an
  * earlier one. Kinds: "task" (user, workspace, rules, box), "consulted", "asked", "decision", "command" (with its
- * arguments), "call" (with their digest), "checkpoint", "result" (with the files that were changed), "mode", "subtask",
- * "ended", "reopened".
+ * arguments), "call" (with their digest), "checkpoint", "result" (with the files that were changed), "instructions", "mode",
+ * "subtask", "ended", "reopened".
  * @return JOEY_OK; JOEY_ERR_NOT_FOUND when there is no such task; JOEY_ERR_CORRUPT. Waits for the store. Since: 1.0.
  */
 JOEY_API joey_status joey_audit_next(joey_audit *audit, joey_text **out_lines);
@@ -594,6 +597,7 @@ JOEY_API joey_status joey_audit_verify(const char *lines, size_t lines_size, joe
 #define JOEY_EVENT_CHECKPOINT_TAKEN 22  /**< The workspace before the call `call`: `name` is the checkpoint; "" when it could
                                              not be taken, and `text` says why. */
 #define JOEY_EVENT_HOST_CONSULTED 23    /**< The host was asked for its word on the call `call`: joey_session_set_policy(). */
+#define JOEY_EVENT_INSTRUCTIONS_FOUND 24 /**< What the tool of `call` brought seems to give the model orders: `text`. */
 #define JOEY_EVENT_DELTA_TEXT 100           /**< A piece of the model's answer: `text`. */
 #define JOEY_EVENT_DELTA_REASONING 101      /**< A piece of its reasoning: `text`. */
 #define JOEY_EVENT_DELTA_TOOL_ARGUMENTS 102 /**< A piece of a call's arguments: `name` is the tool, `text` the JSON. */

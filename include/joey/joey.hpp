@@ -132,6 +132,7 @@ enum class EventKind : std::int32_t {
   environment_noted = JOEY_EVENT_ENVIRONMENT_NOTED,
   checkpoint_taken = JOEY_EVENT_CHECKPOINT_TAKEN,
   host_consulted = JOEY_EVENT_HOST_CONSULTED,
+  instructions_found = JOEY_EVENT_INSTRUCTIONS_FOUND,
   delta_text = JOEY_EVENT_DELTA_TEXT,
   delta_reasoning = JOEY_EVENT_DELTA_REASONING,
   delta_tool_arguments = JOEY_EVENT_DELTA_TOOL_ARGUMENTS,

@@ -77,6 +77,10 @@ class LineWriter {
     write_list(json_, "files", e.paths);
     return true;
   }
+  bool operator()(const event::InstructionsFound& e) const {
+    kind("instructions").field("call", e.call).field("tool", e.tool).field("excerpt", e.excerpt);
+    return true;
+  }
   bool operator()(const event::ModeChanged& e) const {
     kind("mode").field("mode", e.mode).field("by", name_of(e.by));
     return true;

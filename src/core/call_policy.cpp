@@ -134,7 +134,9 @@ CommandDecision evaluate_command_line(const CallRules& rules, const CommandUse& 
   return LineJudge(rules, command).run();
 }
 
-CallDecision evaluate_call(const CallRules& rules, const ToolSpec& tool, std::string_view arguments) {
+namespace {
+
+CallDecision evaluate_untainted(const CallRules& rules, const ToolSpec& tool, std::string_view arguments) {
   CallDecision out;
   PolicyDecision decision = evaluate(rules.policy, tool.name, tool.group);
   if (decision.verdict == Verdict::deny) return decided(std::move(out), std::move(decision));
@@ -164,6 +166,15 @@ CallDecision evaluate_call(const CallRules& rules, const ToolSpec& tool, std::st
     decision = evaluate_protected(rules.policy);
   }
   return decided(std::move(out), std::move(decision));
+}
+
+}  // namespace
+
+CallDecision evaluate_call(const CallRules& rules, const ToolSpec& tool, std::string_view arguments) {
+  CallDecision decision = evaluate_untainted(rules, tool, arguments);
+  if (!rules.tainted || tool.read_only || tool.group == ToolGroup::always) return decision;
+  PolicyDecision tainted = evaluate_tainted(rules.policy);
+  return tainted.verdict > decision.verdict ? decided(std::move(decision), std::move(tainted)) : decision;
 }
 
 }  // namespace joey

@@ -18,6 +18,7 @@ struct CallRules {
   const PolicySnapshot& policy;
   std::string_view workspace;  // the root that paths are beneath
   const Mode* mode{nullptr};   // whose pattern for edits binds the redirections of commands too; null: none
+  bool tainted{false};         // a text that gives the model orders has reached it
 };
 
 struct FileDecision {

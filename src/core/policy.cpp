@@ -12,6 +12,8 @@
 namespace joey {
 namespace {
 
+constexpr std::string_view tainted = "tainted";
+
 // Of a rule NAME:PATTERN; of a plain NAME the pattern is empty.
 struct Rule {
   std::string_view name;
@@ -57,7 +59,7 @@ bool fits(std::string_view pattern, std::string_view path) {
   return patterns.ignores(path, false) || patterns.ignores(path, true);
 }
 
-Status check_rule(std::string_view text) {
+Status check_rule(std::string_view text, Verdict verdict) {
   const auto wrong = [&](std::string_view why) {
     return failure(ErrorCode::invalid_argument, fmt::format("policy: rule \"{}\": {}", utf8_prefix(text, 200), why));
   };
@@ -69,6 +71,7 @@ Status check_rule(std::string_view text) {
   if (rule.name.empty() || !std::all_of(rule.name.begin(), rule.name.end(), is_name)) {
     return wrong("a rule is a group or tool, as read, or command:WORDS, read:FILES, edit:FILES");
   }
+  if (text == tainted && verdict == Verdict::allow) return wrong("it is a rule to ask or deny by");
   if (rule.name.find_first_not_of('*') == std::string_view::npos) return wrong("write all");
   if (rule.name.size() == text.size()) return {};
   if (rule.name != "command" && rule.name != "read" && rule.name != "edit") {
@@ -95,7 +98,7 @@ PolicyDecision stricter(PolicyDecision a, PolicyDecision b) { return b.verdict >
 Status check_rules(const PolicySnapshot& policy) {
   for (const RuleList& list : by_strictness(policy)) {
     for (const std::string& rule : list.rules) {
-      if (Status checked = check_rule(rule); !checked) return checked;
+      if (Status checked = check_rule(rule, list.verdict); !checked) return checked;
     }
   }
   return {};
@@ -150,6 +153,14 @@ PolicyDecision evaluate_protected(const PolicySnapshot& policy) {
     if (std::find(list.rules.begin(), list.rules.end(), name) != list.rules.end()) return decided(list.verdict, name);
   }
   return {Verdict::ask, std::string(name)};
+}
+
+PolicyDecision evaluate_tainted(const PolicySnapshot& policy) {
+  for (const RuleList& list : by_strictness(policy)) {
+    if (list.verdict == Verdict::allow) break;
+    if (std::find(list.rules.begin(), list.rules.end(), tainted) != list.rules.end()) return decided(list.verdict, tainted);
+  }
+  return {Verdict::allow, ""};
 }
 
 std::span<const std::string_view> protected_names() {

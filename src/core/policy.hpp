@@ -7,6 +7,8 @@
 //   command:git diff                                          commands that begin with these words (command_policy.hpp)
 //   read:src/**  edit:*.md                                    files, by a pattern as in .gitignore at the workspace's root
 //   protected                                                 changes of protected files: see is_protected()
+//   tainted                                                   to ask or deny: what is more than reading, once a text that
+//                                                             gives the model orders has reached it (injection.hpp)
 //
 // Of the rules that fit the strictest decides: deny, then ask, then allow. What no rule names asks.
 #pragma once
@@ -70,6 +72,9 @@ struct DeniedFiles {
 
 // What a call that changes protected files needs besides: "protected" allowed and not denied.
 [[nodiscard]] PolicyDecision evaluate_protected(const PolicySnapshot& policy);
+
+// What the rules say of a call in a task that is tainted; {allow, ""} where they say nothing.
+[[nodiscard]] PolicyDecision evaluate_tainted(const PolicySnapshot& policy);
 
 // The name of a group in policies: "read", "edit", "command", "mcp", "modes", "custom"; new_task's is "subtasks".
 [[nodiscard]] std::string_view policy_group(std::string_view tool, ToolGroup group);

@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "core/call_policy.hpp"
 #include "core/control.hpp"
+#include "core/injection.hpp"
 #include "core/policy.hpp"
 
 namespace joey {
@@ -138,6 +139,7 @@ struct Applier {
                       image_bytes_estimate * static_cast<std::int64_t>(e.images.size());
     if (e.by != Actor::person) return;
     task.news = true;
+    task.tainted = false;
     if (task.title.empty()) task.title = first_line(e.text);
   }
   void operator()(const event::EnvironmentNoted& e) {
@@ -217,6 +219,7 @@ struct Applier {
     call->state = CallState::done;
     call->failed = e.status == ToolStatus::error;
   }
+  void operator()(const event::InstructionsFound&) { task.tainted = true; }
   void operator()(const event::TodosUpdated& e) { task.todos = e.todos; }
   void operator()(const event::SubtaskStarted& e) {
     ++task.subtasks;
@@ -496,6 +499,8 @@ class Decider {
     const ToolStatus status = in.cancelled ? ToolStatus::cancelled : in.outcome.ok ? ToolStatus::ok : ToolStatus::error;
     std::string text = in.outcome.ok ? in.outcome.text : error_text(in.outcome.text);
     if (text.empty()) text = "(The tool did not return anything.)";
+    auto orders = find_instructions(in.outcome.text);
+    if (orders) emit(event::InstructionsFound{call.id, call.name, *std::move(orders)});
     emit(event::ToolFinished{call.id, call.name, status, with_approval(call, std::move(text)), in.outcome.images,
                              in.outcome.paths});
     go_on();
@@ -641,7 +646,7 @@ class Decider {
     return mode == nullptr && !around_.modes.empty() ? &around_.modes.front() : mode;
   }
 
-  CallRules call_rules(const Mode* mode) const { return {task().config.policy, task().config.workspace, mode}; }
+  CallRules call_rules(const Mode* mode) const { return {task().config.policy, task().config.workspace, mode, task().tainted}; }
 
   // Whether policy lets the call run now; if not, it was denied, or waits for the host or a person.
   bool approve(std::size_t i, const CallProgress& call, const ToolSpec& spec, const Mode& mode) {

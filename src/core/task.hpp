@@ -238,6 +238,7 @@ struct Task {
   Timestamp retry_at{0};
   std::vector<CallProgress> calls;  // of the last answer
   bool news{false};                 // a person said something after the last request
+  bool tainted{false};              // a text that gives the model orders has come since a person last spoke
   std::vector<Todo> todos;
   std::int64_t subtasks{0};  // started so far
 

@@ -155,6 +155,12 @@ void fields(T& x, V&& visit) {
   visit("allowed", x.allowed);
   visit("rule", x.rule);
 }
+template <AnyOf<event::InstructionsFound> T, class V>
+void fields(T& x, V&& visit) {
+  visit("call", x.call);
+  visit("tool", x.tool);
+  visit("excerpt", x.excerpt);
+}
 template <AnyOf<event::ApprovalRequested> T, class V>
 void fields(T& x, V&& visit) {
   visit("call", x.call);

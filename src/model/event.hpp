@@ -209,6 +209,16 @@ struct ToolFinished {
   bool operator==(const ToolFinished&) const = default;
 };
 
+// What a tool brought seems to give the model orders: a file, a command's output, a page. A policy may have a rule for what
+// comes after it: "tainted".
+struct InstructionsFound {
+  static constexpr std::string_view type = "instructions.found";
+  std::string call;
+  std::string tool;
+  std::string excerpt;
+  bool operator==(const InstructionsFound&) const = default;
+};
+
 struct TodosUpdated {
   static constexpr std::string_view type = "todos.updated";
   std::vector<Todo> todos;
@@ -277,7 +287,7 @@ using EventBody =
                  event::QuestionAsked, event::ToolStarted, event::ToolFinished, event::TodosUpdated,
                  event::SubtaskStarted, event::SubtaskFinished, event::CacheBroken, event::TaskPaused,
                  event::TaskResumed, event::TaskEnded, event::TaskReopened, event::EnvironmentNoted, event::CheckpointTaken,
-                 event::HostConsulted>;
+                 event::HostConsulted, event::InstructionsFound>;
 
 struct Event {
   std::uint64_t seq{0};

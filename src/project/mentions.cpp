@@ -19,6 +19,19 @@ constexpr std::size_t shown_line_bytes_max = 2'000;
 constexpr std::size_t warning_shown_max = 300;
 constexpr std::size_t note_bytes_max = 512;  // kept free for what a cut text ends with
 
+// What a file or a command says cannot close the tag it stands in.
+std::string enclosed(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t next = std::min(text.find("</", at), text.size());
+    out.append(text.substr(at, next - at));
+    if (next == text.size()) break;
+    out.append("<\\/");
+    at = next + 2;
+  }
+  return out;
+}
+
 constexpr bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 constexpr bool is_hexadecimal(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 constexpr bool is_name(char c) {
@@ -255,7 +268,7 @@ class Expander {
       const std::string body =
           bytes ? content(entry.path, *bytes, limits_.file_bytes_max) : fmt::format("({})\n", bytes.error().message);
       const std::string file =
-          fmt::format("\n<file_content path=\"{}\">\n{}</file_content>\n", shown(entry.path), body);
+          fmt::format("\n<file_content path=\"{}\">\n{}</file_content>\n", shown(entry.path), enclosed(body));
       if (text.size() + file.size() + note_bytes_max > room()) {
         ++left_out;
       } else {
@@ -330,7 +343,7 @@ class Expander {
   }
   void push(std::string_view tag, std::string_view body) {
     const std::string_view name = tag.substr(0, tag.find(' '));
-    expansion_.blocks.push_back(fmt::format("<{}>\n{}{}</{}>", tag, body, body.ends_with('\n') ? "" : "\n", name));
+    expansion_.blocks.push_back(fmt::format("<{}>\n{}{}</{}>", tag, enclosed(body), body.ends_with('\n') ? "" : "\n", name));
   }
 
   const Project& project_;

@@ -82,6 +82,11 @@ struct Reader {
     record.name = e.tool;
     record.text = e.rule;
   }
+  void operator()(const event::InstructionsFound& e) const {
+    record.call = e.call;
+    record.name = e.tool;
+    record.text = e.excerpt;
+  }
   void operator()(const event::CheckpointTaken& e) const {
     record.call = e.call;
     record.name = e.checkpoint;

@@ -333,6 +333,9 @@ struct Describe {
     }
     return out;
   }
+  std::string operator()(const event::InstructionsFound& e) const {
+    return fmt::format("{} {} {}", e.call, e.tool, in_quotes(e.excerpt));
+  }
   std::string operator()(const event::HostConsulted& e) const {
     return fmt::format("{} {} {} {}", e.call, e.tool, e.allowed ? "allow" : "ask", e.rule);
   }

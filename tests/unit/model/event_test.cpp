@@ -38,6 +38,7 @@ std::vector<EventBody> samples() {
       event::EnvironmentNoted{"noon"},
       event::CheckpointTaken{"c", "id", "m"},
       event::HostConsulted{"c", "t", true, "r"},
+      event::InstructionsFound{"c", "t", "e"},
   };
 }
 
