@@ -4,10 +4,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/memfd.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +23,7 @@
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "workspace/box_parts.hpp"
+#include "workspace/supervisor.hpp"
 
 // The confine program, as the linker left it.
 extern "C" {
@@ -308,6 +313,8 @@ void remove_abandoned(const std::string& parent) {
 
 }  // namespace
 
+void remove_tree(const std::string& path) { remove_tree(AT_FDCWD, path); }
+
 Result<PrivateDirectory> PrivateDirectory::make(const std::string& parent) {
   remove_abandoned(parent);
   // Locked before it has the name by which others look for what is abandoned.
@@ -323,11 +330,68 @@ Result<PrivateDirectory> PrivateDirectory::make(const std::string& parent) {
   for (const std::string& inner : {made.home(), made.tmp(), made.var_tmp()}) {
     if (::mkdir(inner.c_str(), 0700) != 0) return box_failure("making its private directory", errno);
   }
+  if (::mkdir(made.nothing().c_str(), 0000) != 0) return box_failure("making its private directory", errno);
   return made;
 }
 
 PrivateDirectory::~PrivateDirectory() {
   if (!path_.empty() && lock_) remove_tree(AT_FDCWD, path_);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Programs
+
+namespace {
+
+constexpr int probe_ms_max = 10'000;
+
+// Duplicates that are above all numbers at which the program gets them.
+Result<std::vector<Descriptor>> out_of_the_way(const std::vector<int>& passed) {
+  std::vector<Descriptor> moved;
+  for (const int fd : passed) {
+    moved.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, supervisor::first_passed + supervisor::passed_max));
+    if (!moved.back()) return box_failure("dup", errno);
+  }
+  return moved;
+}
+
+}  // namespace
+
+Ran run_program(const std::vector<std::string>& command, const std::vector<int>& passed) {
+  int pair[2];
+  if (::pipe2(pair, O_CLOEXEC) != 0) return {};
+  const Descriptor reader(pair[0]);
+  Descriptor writer(pair[1]);
+  const auto moved = out_of_the_way(passed);
+  if (!moved) return {};
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_adddup2(&actions, writer.get(), 1);
+  ::posix_spawn_file_actions_adddup2(&actions, writer.get(), 2);
+  for (std::size_t i = 0; i < moved->size(); ++i) {
+    ::posix_spawn_file_actions_adddup2(&actions, (*moved)[i].get(), supervisor::first_passed + static_cast<int>(i));
+  }
+  std::vector<char*> arguments;
+  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  char* nothing[] = {nullptr};
+  pid_t pid = -1;
+  const int error = ::posix_spawn(&pid, command.front().c_str(), &actions, nullptr, arguments.data(), nothing);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return {};
+  writer.close();
+  Ran ran;
+  char buffer[4096];
+  pollfd ready{reader.get(), POLLIN, 0};
+  while (::poll(&ready, 1, probe_ms_max) > 0) {
+    const ssize_t size = ::read(reader.get(), buffer, sizeof buffer);
+    if (size <= 0) break;
+    ran.output.append(buffer, static_cast<std::size_t>(size));
+  }
+  if (ready.revents == 0) ::kill(pid, SIGKILL);
+  if (::waitpid(pid, &ran.status, 0) != pid) ran.status = -1;
+  return ran;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -366,6 +430,8 @@ confine::Plan empty_plan() {
   plan.size = sizeof plan;
   std::fill(std::begin(plan.cgroups), std::end(plan.cgroups), -1);
   plan.control = -1;
+  plan.lifeline = -1;
+  plan.command = -1;
   plan.ruleset = -1;
   plan.close_from = 3;
   return plan;
@@ -373,6 +439,21 @@ confine::Plan empty_plan() {
 
 Result<Descriptor> plan_file(const confine::Plan& plan) {
   return memory_file("joey-plan", {reinterpret_cast<const char*>(&plan), sizeof plan}, false);
+}
+
+Result<Descriptor> command_file(const std::vector<confine::GuardedPath>& guarded, const std::string& directory,
+                                const BoxRequest& request) {
+  const confine::Command command{static_cast<std::uint32_t>(guarded.size()), static_cast<std::uint32_t>(request.arguments.size()),
+                                 static_cast<std::uint32_t>(request.environment.size())};
+  std::string bytes(reinterpret_cast<const char*>(&command), sizeof command);
+  bytes.resize(confine::command_header_size);
+  bytes.append(reinterpret_cast<const char*>(guarded.data()), guarded.size() * sizeof(confine::GuardedPath));
+  const auto add = [&](const std::string& text) { bytes.append(text.c_str(), text.size() + 1); };
+  add(directory);
+  add(request.path);
+  for (const std::string& argument : request.arguments) add(argument);
+  for (const std::string& entry : request.environment) add(entry);
+  return memory_file("joey-command", bytes, false);
 }
 
 }  // namespace joey
