@@ -240,7 +240,7 @@ ContainerCgroups ContainerCgroups::find() {
   struct statfs status = {};
   if (::statfs(unified_mount, &status) == 0 && status.f_type == CGROUP2_SUPER_MAGIC) {
     const std::string own = own_cgroup("");
-    if (own.starts_with(unified_mount)) found.unified_ = own.substr(std::string_view(unified_mount).size()) + "/";
+    if (own.starts_with(unified_mount) && ::access(own.c_str(), W_OK) == 0) found.unified_ = own.substr(std::string_view(unified_mount).size()) + "/";
   }
   found.homes_ = own_cgroups();
   return found;
@@ -248,8 +248,8 @@ ContainerCgroups ContainerCgroups::find() {
 
 std::string ContainerCgroups::new_name() { return new_cgroup_name(); }
 
-// Relative, it is beneath the engine's own cgroup in every hierarchy; but of version 2, beside it.
-std::string ContainerCgroups::path(const std::string& name) const { return unified_ + name; }
+// Of its own, runc makes them beneath its own cgroups; but of version 2, beside it, where this process may make none.
+std::string ContainerCgroups::path(const std::string& name) const { return unified_.empty() ? std::string() : unified_ + name; }
 
 void ContainerCgroups::remove(const std::string& name) const {
   for (const std::string& home : homes_) remove_cgroup(fmt::format("{}/{}", home, name));

@@ -33,7 +33,6 @@ namespace {
 
 // Never looked for in PATH, which may name a directory that commands can write.
 constexpr const char* runc_paths[] = {"/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc", "/usr/local/bin/runc"};
-constexpr const char* container_id = "box";  // each has a state directory of its own
 constexpr int passed_first = 3;              // the first descriptor that runc passes on
 
 std::string find_runc() {
@@ -172,16 +171,16 @@ namespace {
 
 // What a container leaves: to be removed when its last process is gone.
 struct OciRemains {
-  OciRemains(const ContainerCgroups& among, std::string name, std::string directory)
-      : cgroups(among), cgroup(std::move(name)), bundle(std::move(directory)) {}
+  OciRemains(const ContainerCgroups& among, std::string id, std::string directory)
+      : cgroups(among), name(std::move(id)), bundle(std::move(directory)) {}
   OciRemains(const OciRemains&) = delete;
   OciRemains& operator=(const OciRemains&) = delete;
   ~OciRemains() {
-    cgroups.remove(cgroup);
+    cgroups.remove(name);
     remove_tree(bundle);
   }
   ContainerCgroups cgroups;
-  std::string cgroup;
+  std::string name;    // of the container, and of its cgroups
   std::string bundle;  // and, in it, runc's state
   Placeholders placeholders;
 };
@@ -202,7 +201,6 @@ class OciBox final : public PreparedBox {
   [[nodiscard]] Container container() const;
   [[nodiscard]] Result<std::shared_ptr<OciRemains>> make_bundle(Container& container) const;
   [[nodiscard]] Status write_bundle(const OciRemains& bundle, const Container& container) const;
-  [[nodiscard]] std::vector<std::string> runc_command(const OciRemains& bundle, int descriptors_end) const;
   [[nodiscard]] Result<std::vector<Mount>> view(Placeholders& placeholders) const;
   [[nodiscard]] Result<std::vector<confine::GuardedPath>> guarded(const std::vector<Mount>& mounts) const;
   [[nodiscard]] confine::Plan outer_plan() const;
@@ -315,9 +313,12 @@ Status OciBox::write_bundle(const OciRemains& bundle, const Container& container
 
 // Cgroups that this process may not make are an error exactly where a limit is to be kept by one: that is what runc calls
 // rootless.
-std::vector<std::string> OciBox::runc_command(const OciRemains& bundle, int descriptors_end) const {
-  return {"runc", "--root", bundle.bundle + "/state", "--rootless", "true", "run", "--bundle", bundle.bundle,
-          "--preserve-fds", fmt::to_string(descriptors_end - passed_first)};
+std::vector<std::string> runc_command(const OciRemains& bundle, int descriptors_end, bool detached) {
+  std::vector<std::string> command{"runc", "--root", bundle.bundle + "/state", "--rootless", "true", "run", "--bundle", bundle.bundle,
+                                   "--preserve-fds", fmt::to_string(descriptors_end - passed_first)};
+  if (detached) command.emplace_back("--detach");
+  command.push_back(bundle.name);
+  return command;
 }
 
 confine::Plan OciBox::outer_plan() const {
@@ -344,9 +345,8 @@ Status OciBox::try_container() const {
   if (!file) return tl::unexpected(std::move(file.error()));
   const std::string self = fmt::format("/proc/self/fd/{}", program_.get());
   std::vector<std::string> command{self, "5", runc_};
-  const auto runc = runc_command(**bundle, plan.close_from);
+  const auto runc = runc_command(**bundle, plan.close_from, false);
   command.insert(command.end(), runc.begin(), runc.end());
-  command.emplace_back(container_id);
   const Ran ran = run_program(command, {program_.get(), file->get()});
   if (WIFEXITED(ran.status) && WEXITSTATUS(ran.status) == confine::exit_code_unused) return {};
   std::string_view said = trim(ran.output);
@@ -452,9 +452,8 @@ Result<BoxLaunch> OciBox::launch(const BoxRequest& request) const {
   for (auto* owned : {&*outer_file, &*inner_file, &*command, &lifeline_reader, &*ruleset, &lifeline_writer}) launch.owned.push_back(std::move(*owned));
   launch.path = "/proc/self/fd/4";
   launch.arguments = {"joey-confine", "5", runc_};
-  const auto runc = runc_command(**bundle, outer.close_from);
+  const auto runc = runc_command(**bundle, outer.close_from, true);
   launch.arguments.insert(launch.arguments.end(), runc.begin(), runc.end());
-  launch.arguments.insert(launch.arguments.end(), {"--detach", container_id});
   launch.remains = std::move(*bundle);
   return launch;
 }

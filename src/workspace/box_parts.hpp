@@ -225,12 +225,13 @@ struct CgroupHomes {
 [[nodiscard]] CgroupHomes find_cgroup_homes(const BoxLimits& limits);
 [[nodiscard]] Result<std::shared_ptr<CommandCgroups>> make_cgroups(const CgroupHomes& homes, const BoxLimits& limits);
 
-// The cgroups of containers, which their engine makes: one of the same name in every hierarchy, or in that of version 2.
+// The cgroups of containers, which their engine makes: one of the container's name in every hierarchy, or in that of
+// version 2.
 class ContainerCgroups {
  public:
   [[nodiscard]] static ContainerCgroups find();
   [[nodiscard]] static std::string new_name();
-  // As the OCI runtime specification has it (cgroupsPath).
+  // For the bundle (cgroupsPath). Empty: the engine's own choice, which it needs not be able to make.
   [[nodiscard]] std::string path(const std::string& name) const;
   void remove(const std::string& name) const;
 
