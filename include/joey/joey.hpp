@@ -512,7 +512,7 @@ struct SessionOptions {
   std::string image_api_key{};  // kept in memory only
   std::string allow_commands{};  // beginnings of commands that run without asking, as "git diff,npm test"
   std::string deny_commands{};   // of commands that never run
-  std::string box{};  // of commands: "landlock" or "bubblewrap"; empty: none
+  std::string box{};  // of commands: "landlock", "bubblewrap" or "oci"; empty: none
   bool box_demands_all{false};
   std::string tools{};  // changes to those the model is told of, as "+edit,-apply_diff"
 };
