@@ -144,8 +144,10 @@ class Placeholders {
   Placeholders(const Placeholders&) = delete;
   Placeholders& operator=(const Placeholders&) = delete;
   ~Placeholders();
-  // In `directory`, where there is nothing of that name. What others make there meanwhile is left alone.
+  // In `directory`, where there is nothing of that name, or one that is held or was left. What others make there meanwhile
+  // is left alone.
   [[nodiscard]] Status hold(const Descriptor& directory, const std::string& name);
+  [[nodiscard]] static bool is_one(const Descriptor& place);
 
  private:
   struct Held {

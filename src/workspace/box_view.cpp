@@ -43,13 +43,17 @@ Status Placeholders::hold(const Descriptor& directory, const std::string& name) 
     if (!held.place && (errno == ENOTDIR || errno == ELOOP)) return {};
     if (!held.place || !held.parent) continue;
     const timespec mark[2] = {{marked_second, 0}, {marked_second, 0}};
-    struct stat status = {};
     if (made) ::futimens(held.place.get(), mark);
     if (::flock(held.place.get(), LOCK_SH | LOCK_NB) != 0 || !is_there(held)) continue;  // it is being removed
-    if (::fstat(held.place.get(), &status) == 0 && status.st_mtim.tv_sec == marked_second) held_.push_back(std::move(held));
+    if (is_one(held.place)) held_.push_back(std::move(held));
     return {};
   }
   return box_failure("holding the place of " + quoted_path(name), errno);
+}
+
+bool Placeholders::is_one(const Descriptor& place) {
+  struct stat status = {};
+  return ::fstat(place.get(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_mtim.tv_sec == marked_second;
 }
 
 bool Placeholders::is_there(const Held& held) {
@@ -145,7 +149,8 @@ Status guard_paths(std::vector<Mount>& view, Placeholders& placeholders, const D
     };
     Descriptor at = open();
     Guarded::How how = entry.how;
-    if (!at && errno == ENOENT && keeps_something(entry)) {
+    const bool is_free = at ? Placeholders::is_one(at) : errno == ENOENT;
+    if (is_free && keeps_something(entry)) {
       if (Status ok = placeholders.hold(directory, name); !ok) return ok;
       at = open();
       how = Guarded::How::read_only;
