@@ -172,7 +172,6 @@ Status BubblewrapBox::add_view(Arguments& arguments, Placeholders& placeholders)
   arguments.add("--proc", "/proc", "--dev", "/dev", "--dir", "/run");
   // Bubblewrap covers them only where it sees that it could write them.
   for (const char* path : kernel_files) arguments.add("--ro-bind-try", path, path);
-  arguments.add("--ro-bind-try", "/sys/devices/system/cpu", "/sys/devices/system/cpu");
   if (Status ok = arguments.mount(own_view(rules_, *private_, boxed_home(rules_))); !ok) return ok;
   auto workspace = workspace_view(rules_, root_, placeholders);
   if (!workspace) return tl::unexpected(std::move(workspace.error()));

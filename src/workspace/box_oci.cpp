@@ -83,7 +83,6 @@ void write_mounts(JsonWriter& json, const Container& container) {
   write_mount(json, "tmpfs", "tmpfs", "/dev", {"nosuid", "noexec", "strictatime", "mode=755", "size=64k"});
   write_mount(json, "devpts", "devpts", "/dev/pts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"});
   write_mount(json, "tmpfs", "shm", "/dev/shm", {"nosuid", "noexec", "nodev", "mode=1777"});
-  write_mount(json, "bind", "/sys/devices/system/cpu", "/sys/devices/system/cpu", {"rbind", "rro", "rnosuid", "rnodev"});
   for (const Mount& mount : *container.mounts) write_mount(json, mount, container.nothing);
   json.end_array();
 }
@@ -329,11 +328,11 @@ confine::Plan OciBox::outer_plan() const {
   return plan;
 }
 
-// An empty container, made as one for a command is. In it the confine program is told nothing, and says so.
+// A container that shows the system, made as one for a command is. In it the confine program is told nothing, and says so.
 Status OciBox::try_container() const {
   Container tried = container();
-  const std::vector<Mount> nothing;
-  tried.mounts = &nothing;
+  const std::vector<Mount> mounts = system_view(rules_.oci_root, configuration_);
+  tried.mounts = &mounts;
   tried.arguments = {"/proc/self/fd/4"};
   auto bundle = make_bundle(tried);
   if (!bundle) return tl::unexpected(std::move(bundle.error()));

@@ -136,7 +136,7 @@ struct Mount {
 };
 
 // Names that must not come to be are held by an empty directory while commands run: git does not see one, and one that is
-// not empty is never removed. A host that is killed leaves it, with the time by which the next box knows it again. Who
+// not empty is never removed. A host that is killed leaves it, with the sticky bit by which the next box knows it again. Who
 // holds one has a lock on it, and the last removes it.
 class Placeholders {
  public:

@@ -21,7 +21,8 @@ namespace joey {
 
 namespace {
 
-constexpr std::time_t marked_second = 0x6a6f65;
+// It comes to be together with the directory, whenever its host is killed.
+constexpr mode_t placeholder_mode = S_ISVTX | 0755;
 constexpr int hold_tries_max = 64;
 
 }  // namespace
@@ -36,14 +37,12 @@ Placeholders::~Placeholders() {
 
 Status Placeholders::hold(const Descriptor& directory, const std::string& name) {
   for (int tries = 0; tries < hold_tries_max; ++tries) {
-    const bool made = ::mkdirat(directory.get(), name.c_str(), 0755) == 0;
+    const bool made = ::mkdirat(directory.get(), name.c_str(), placeholder_mode) == 0;
     if (!made && errno != EEXIST) break;
     Held held{Descriptor(::fcntl(directory.get(), F_DUPFD_CLOEXEC, 0)),
               Descriptor(::openat(directory.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)), name};
     if (!held.place && (errno == ENOTDIR || errno == ELOOP)) return {};
     if (!held.place || !held.parent) continue;
-    const timespec mark[2] = {{marked_second, 0}, {marked_second, 0}};
-    if (made) ::futimens(held.place.get(), mark);
     if (::flock(held.place.get(), LOCK_SH | LOCK_NB) != 0 || !is_there(held)) continue;  // it is being removed
     if (is_one(held.place)) held_.push_back(std::move(held));
     return {};
@@ -53,7 +52,9 @@ Status Placeholders::hold(const Descriptor& directory, const std::string& name) 
 
 bool Placeholders::is_one(const Descriptor& place) {
   struct stat status = {};
-  return ::fstat(place.get(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_mtim.tv_sec == marked_second;
+  if (::fstat(place.get(), &status) != 0 || !S_ISDIR(status.st_mode) || (status.st_mode & S_ISVTX) == 0) return false;
+  const auto entries = read_directory(Descriptor(::openat(place.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), ".", 1);
+  return entries && entries->empty();
 }
 
 bool Placeholders::is_there(const Held& held) {
@@ -100,6 +101,8 @@ std::vector<Mount> system_view(const std::string& system_root, const PublicPart&
   }
   const std::string etc = system_root + "/etc";
   if (::access(etc.c_str(), F_OK) == 0) view.push_back({Mount::Kind::shown, "/etc", etc, {}});
+  const char* processors = "/sys/devices/system/cpu";
+  if (::access(processors, F_OK) == 0) view.push_back({Mount::Kind::shown, processors, processors, {}});
   for (const std::string& path : configuration.secret) {
     struct stat status = {};
     if (::lstat(path.c_str(), &status) != 0 || S_ISLNK(status.st_mode)) continue;
