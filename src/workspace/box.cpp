@@ -272,6 +272,7 @@ Result<Guarded> guarded_paths(const BoxRules& rules, const Root& root) {
 namespace {
 
 constexpr std::string_view private_prefix = "joey-box-";
+constexpr int make_tries_max = 16;
 
 // Also what the commands in the box took their own permissions from. Symlinks are not followed.
 void remove_tree(int parent, const std::string& name) {
@@ -313,20 +314,33 @@ void remove_abandoned(const std::string& parent) {
 
 }  // namespace
 
+namespace {
+
+bool is_named(const Descriptor& directory, const std::string& path) {
+  struct stat opened = {};
+  struct stat named = {};
+  return ::fstat(directory.get(), &opened) == 0 && ::lstat(path.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
+         opened.st_dev == named.st_dev;
+}
+
+}  // namespace
+
 void remove_tree(const std::string& path) { remove_tree(AT_FDCWD, path); }
 
 Result<PrivateDirectory> PrivateDirectory::make(const std::string& parent) {
   remove_abandoned(parent);
-  // Locked before it has the name by which others look for what is abandoned.
-  std::string name = parent + "/joey-new-XXXXXX";
-  if (::mkdtemp(name.data()) == nullptr) return box_failure("making a private directory in " + quoted_path(parent), errno);
   PrivateDirectory made;
-  made.path_ = name;
-  made.lock_ = Descriptor(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!made.lock_ || ::flock(made.lock_.get(), LOCK_EX | LOCK_NB) != 0) return box_failure("locking its private directory", errno);
-  const std::string final_name = fmt::format("{}/{}{}", parent, private_prefix, name.substr(name.size() - 6));
-  if (::rename(name.c_str(), final_name.c_str()) != 0) return box_failure("naming its private directory", errno);
-  made.path_ = final_name;
+  for (int tries = 0; !made.lock_; ++tries) {
+    std::string name = fmt::format("{}/{}XXXXXX", parent, private_prefix);
+    if (tries == make_tries_max || ::mkdtemp(name.data()) == nullptr) {
+      return box_failure("making a private directory in " + quoted_path(parent), errno);
+    }
+    // Until it is locked, another host takes it for abandoned.
+    Descriptor lock(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0 || !is_named(lock, name)) continue;
+    made.path_ = std::move(name);
+    made.lock_ = std::move(lock);
+  }
   for (const std::string& inner : {made.home(), made.tmp(), made.var_tmp()}) {
     if (::mkdir(inner.c_str(), 0700) != 0) return box_failure("making its private directory", errno);
   }
@@ -435,6 +449,12 @@ confine::Plan empty_plan() {
   plan.ruleset = -1;
   plan.close_from = 3;
   return plan;
+}
+
+Result<Lifeline> make_lifeline() {
+  int pair[2];
+  if (::pipe2(pair, O_CLOEXEC) != 0) return box_failure("pipe", errno);
+  return Lifeline{Descriptor(pair[0]), Descriptor(pair[1])};
 }
 
 Result<Descriptor> plan_file(const confine::Plan& plan) {

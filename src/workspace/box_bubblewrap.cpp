@@ -203,6 +203,7 @@ Result<BoxLaunch> BubblewrapBox::launch(const BoxRequest& request) const {
   const int arguments_file = next++;
   confine::Plan plan = inner_plan(request);
   plan.control = next++;
+  plan.lifeline = next++;
   auto ruleset = inner_ruleset(plan, rules_, root_, *private_);
   if (!ruleset) return tl::unexpected(std::move(ruleset.error()));
   if (*ruleset) plan.ruleset = next++;
@@ -217,9 +218,13 @@ Result<BoxLaunch> BubblewrapBox::launch(const BoxRequest& request) const {
     const std::size_t equals = entry.find('=');
     arguments.add("--setenv", entry.substr(0, equals), entry.substr(equals + 1));
   }
-  outer.ignores_signals = 1;
   outer.clears_environment = 1;  // what loads libraries for the command must not load them into bwrap
   outer.close_from = next + static_cast<int>(arguments.descriptors().size());
+  // What bubblewrap does about the death of its parent it does some time after it has begun.
+  outer.is_keeper = 1;
+  outer.lifeline = outer.close_from;
+  auto lifeline = make_lifeline();
+  if (!lifeline) return tl::unexpected(std::move(lifeline.error()));
 
   auto outer_file = plan_file(outer);
   if (!outer_file) return tl::unexpected(std::move(outer_file.error()));
@@ -230,11 +235,13 @@ Result<BoxLaunch> BubblewrapBox::launch(const BoxRequest& request) const {
 
   BoxLaunch launch;
   launch.has_init = true;
-  launch.descriptors = {program_.get(), outer_file->get(), inner_file->get(), view_file->get(), request.control};
+  launch.descriptors = {program_.get(), outer_file->get(), inner_file->get(), view_file->get(), request.control,
+                        lifeline->reader.get()};
   if (*ruleset) launch.descriptors.push_back(ruleset->get());
   for (const Descriptor& procs : remains->cgroups->procs) launch.descriptors.push_back(procs.get());
   for (const Descriptor& bound : arguments.descriptors()) launch.descriptors.push_back(bound.get());
-  for (auto* file : {&*outer_file, &*inner_file, &*view_file, &*ruleset}) launch.owned.push_back(std::move(*file));
+  launch.descriptors.push_back(lifeline->writer.get());
+  for (auto* file : {&*outer_file, &*inner_file, &*view_file, &*ruleset, &lifeline->reader, &lifeline->writer}) launch.owned.push_back(std::move(*file));
   for (Descriptor& bound : arguments.descriptors()) launch.owned.push_back(std::move(bound));
   launch.remains = std::move(remains);
   launch.path = "/proc/self/fd/4";

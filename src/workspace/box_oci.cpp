@@ -411,10 +411,8 @@ Result<BoxLaunch> OciBox::launch(const BoxRequest& request) const {
   if (!paths) return tl::unexpected(std::move(paths.error()));
   auto directory = name_of(request.directory);
   if (!directory) return tl::unexpected(std::move(directory.error()));
-  int lifeline[2];
-  if (::pipe2(lifeline, O_CLOEXEC) != 0) return box_failure("pipe", errno);
-  Descriptor lifeline_reader(lifeline[0]);
-  Descriptor lifeline_writer(lifeline[1]);
+  auto lifeline = make_lifeline();
+  if (!lifeline) return tl::unexpected(std::move(lifeline.error()));
 
   // The numbers of what is passed, in its order: the program, the outer plan, the inner one and so on. runc passes on all
   // but the last, which is the keeper's.
@@ -445,10 +443,10 @@ Result<BoxLaunch> OciBox::launch(const BoxRequest& request) const {
 
   BoxLaunch launch;
   launch.has_init = true;
-  launch.descriptors = {program_.get(), outer_file->get(), inner_file->get(), command->get(), request.control, lifeline_reader.get()};
+  launch.descriptors = {program_.get(), outer_file->get(), inner_file->get(), command->get(), request.control, lifeline->reader.get()};
   if (*ruleset) launch.descriptors.push_back(ruleset->get());
-  launch.descriptors.push_back(lifeline_writer.get());
-  for (auto* owned : {&*outer_file, &*inner_file, &*command, &lifeline_reader, &*ruleset, &lifeline_writer}) launch.owned.push_back(std::move(*owned));
+  launch.descriptors.push_back(lifeline->writer.get());
+  for (auto* owned : {&*outer_file, &*inner_file, &*command, &lifeline->reader, &*ruleset, &lifeline->writer}) launch.owned.push_back(std::move(*owned));
   launch.path = "/proc/self/fd/4";
   launch.arguments = {"joey-confine", "5", runc_};
   const auto runc = runc_command(**bundle, outer.close_from, true);

@@ -123,6 +123,12 @@ struct Ran {
 [[nodiscard]] Result<Descriptor> command_file(const std::vector<confine::GuardedPath>& guarded, const std::string& directory,
                                               const BoxRequest& request);
 [[nodiscard]] confine::Plan empty_plan();
+// Ends, for an init in a box, when the keeper outside has (confine::Plan).
+struct Lifeline {
+  Descriptor reader;
+  Descriptor writer;
+};
+[[nodiscard]] Result<Lifeline> make_lifeline();
 inline constexpr int plan_descriptors_first = 6;  // after the program and its plan
 
 // --- What a mount namespace shows (box_view.cpp) ---

@@ -81,7 +81,7 @@ void keep_two_descriptors(int first, int second) {
   if (first < 0) system_call(__NR_close, 0);
 }
 
-[[noreturn]] void be_keeper(long engine) {
+[[noreturn]] void be_keeper(long maker) {
   system_call(__NR_prctl, PR_SET_NAME, address("joey-keeper"));
   keep_two_descriptors(plan.lifeline, -1);
   int code = 0;
@@ -90,18 +90,18 @@ void keep_two_descriptors(int first, int second) {
     const long pid = system_call(__NR_wait4, -1, address(&status), __WALL);
     if (pid == -EINTR) continue;
     if (pid < 0) exit_now(code);
-    if (pid == engine && status != 0) code = supervisor::exit_code_start_failed;
+    if (pid == maker && status != 0) code = supervisor::exit_code_start_failed;
   }
 }
 
-// What asks commands to end must not end the engine of containers half way: it gets that blocked, and what it starts too.
+// What asks commands to end must not end the maker of the box half way: it gets that blocked, and what it starts too.
 void leave_keeper_behind() {
   require("adopting", system_call(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1));
   set_blocked_signals(~0UL);
   const long keeper = system_call(__NR_getpid);
-  const long engine = system_call(__NR_clone, SIGCHLD);
-  require("fork", engine);
-  if (engine != 0) be_keeper(engine);
+  const long maker = system_call(__NR_clone, SIGCHLD);
+  require("fork", maker);
+  if (maker != 0) be_keeper(maker);
   set_blocked_signals(mask_of(SIGTERM) | mask_of(SIGINT) | mask_of(SIGHUP) | mask_of(SIGQUIT));
   require("a parent's death", system_call(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL));
   if (system_call(__NR_getppid) != keeper) exit_now(1);
@@ -122,13 +122,6 @@ void set_limits() {
     const std::uint64_t value = limit.value < now[1] ? limit.value : now[1];
     const std::uint64_t wanted[2] = {value, value};
     require("setting its limits", system_call(__NR_prlimit64, 0, limit.resource, address(wanted), 0));
-  }
-}
-
-void ignore_signals() {
-  constexpr unsigned long ignored[4] = {1};  // struct sigaction of the kernel, SIG_IGN
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
-    system_call(__NR_rt_sigaction, signal, address(ignored), 0, sizeof(SignalMask));
   }
 }
 
@@ -267,7 +260,6 @@ extern "C" [[noreturn]] void joey_program_main(long* stack) {
   set_limits();
   if (plan.drops_privileges) drop_privileges();
   if (plan.is_init) leave_init_behind();
-  if (plan.ignores_signals) ignore_signals();
   char* nothing[] = {nullptr};
   Program program{};
   if (plan.command >= 0) {

@@ -1,10 +1,10 @@
 // What the confine program is told: the last thing that runs before a boxed command's shell.
 //
 //   engine --- supervisor --- confine = shell                        (landlock)
-//   engine --- supervisor --- confine = bwrap --- confine --- shell   (bubblewrap)
-//   engine --- supervisor --- confine --- confine --- shell           (OCI)
+//   engine --- supervisor --- confine --- confine = bwrap --- confine --- shell   (bubblewrap)
+//   engine --- supervisor --- confine --- confine --- shell                       (OCI)
 //                                |
-//                                +------ confine = runc, which leaves when the container has begun
+//                                +------- confine = runc, which leaves when the container has begun
 //
 // Where "=" stands, the process becomes the next one. The program is freestanding like the supervisor and runs from
 // memory, so what loads or preloads libraries for a command has no say before the box is closed. It decides nothing:
@@ -64,8 +64,9 @@ struct Plan {
   // A mount namespace of its own: mounts of the next program end with it, however it ends.
   std::uint32_t has_own_mounts;
 
-  // The process forks, its child goes on, and leaves when a container has begun. This one stays as its keeper: it adopts
-  // what there is, ends with the last of it, and with it ends `lifeline`, a pipe's writing end.
+  // The process forks, and its child goes on to make the box; it may leave when the box is there. This one stays as the
+  // keeper: it adopts what there is, ends with the last of it, and with it ends `lifeline`, a pipe's writing end. SIGTERM
+  // and its like are blocked in both: they must reach the commands in the box, and nothing around them.
   std::uint32_t is_keeper;
   // Descriptor 3 must be taken: the next program passes on all from there to close_from, and would use a free one itself.
   std::uint32_t fills_gap;
@@ -82,8 +83,6 @@ struct Plan {
   std::int32_t lifeline;  // of an init, the reading end: it ends, and all in its namespace, when its keeper has
   std::int32_t command;   // a file with a Command, instead of arguments
 
-  // SIGTERM and its like must reach the commands in the box, not the program that holds the box.
-  std::uint32_t ignores_signals;
   std::uint32_t clears_environment;
   std::uint32_t drops_privileges;  // all capabilities, and every way to new ones
   std::int32_t ruleset;            // of Landlock; the path rules are added
