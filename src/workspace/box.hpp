@@ -91,7 +91,7 @@ class Box {
 };
 
 // What a box of this kind would guarantee here. `unsupported`: there can be none, or the rules demand more than it
-// gives; `invalid_argument`: the rules. Blocks, for some milliseconds.
+// gives; `invalid_argument`: the rules. Blocks, for some tens of milliseconds; for oci some hundred.
 [[nodiscard]] Result<BoxReport> probe_box(BoxKind kind, const BoxRules& rules);
 
 // The box itself; errors as above, and io. BoxKind::none gives a null pointer, unless the rules demand all.

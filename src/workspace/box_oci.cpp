@@ -42,6 +42,11 @@ std::string find_runc() {
   return {};
 }
 
+bool is_directory(const std::string& path) {
+  struct stat status = {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 // Whether this process may mount, as root outside of containers may.
 bool may_mount() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -69,11 +74,14 @@ void write_mount(JsonWriter& json, std::string_view type, std::string_view sourc
 void write_mount(JsonWriter& json, const Mount& mount, const std::string& nothing) {
   switch (mount.kind) {
     case Mount::Kind::symlink: return;  // is in the root directory
-    case Mount::Kind::shown: return write_mount(json, "bind", mount.source, mount.path, {"rbind", "rro", "rnosuid", "rnodev"});
-    case Mount::Kind::changeable: return write_mount(json, "bind", mount.source, mount.path, {"rbind", "rnosuid", "rnodev"});
-    // A device that cannot be opened.
-    case Mount::Kind::hidden_file: return write_mount(json, "bind", "/dev/null", mount.path, {"bind", "ro", "nosuid", "nodev", "noexec"});
-    case Mount::Kind::hidden_directory: return write_mount(json, "bind", nothing, mount.path, {"bind", "ro", "nosuid", "nodev", "noexec"});
+    case Mount::Kind::shown:
+      return write_mount(json, "bind", mount.source, mount.path, {"rbind", "rro", "rnosuid", "rnodev"});
+    case Mount::Kind::changeable:
+      return write_mount(json, "bind", mount.source, mount.path, {"rbind", "rnosuid", "rnodev"});
+    case Mount::Kind::hidden_file:  // a device that cannot be opened
+      return write_mount(json, "bind", "/dev/null", mount.path, {"bind", "ro", "nosuid", "nodev", "noexec"});
+    case Mount::Kind::hidden_directory:
+      return write_mount(json, "bind", nothing, mount.path, {"bind", "ro", "nosuid", "nodev", "noexec"});
   }
 }
 
@@ -143,14 +151,16 @@ void write_linux(JsonWriter& json, const Container& container) {
 
 bool is_sayable(const Container& container) {
   const auto is_text = [](const Mount& mount) { return is_utf8(mount.path) && is_utf8(mount.source); };
-  return is_utf8(container.root) && is_utf8(container.nothing) && std::all_of(container.mounts->begin(), container.mounts->end(), is_text);
+  return is_utf8(container.root) && is_utf8(container.nothing) &&
+         std::all_of(container.mounts->begin(), container.mounts->end(), is_text);
 }
 
 }  // namespace
 
 Result<std::string> container_config(const Container& container) {
   if (!is_sayable(container)) {
-    return failure(ErrorCode::invalid_argument, "box: a path that is not UTF-8 cannot be said to containers: rename it, or use bubblewrap");
+    return failure(ErrorCode::invalid_argument,
+                   "box: a path that is not UTF-8 cannot be said to containers: rename it, or use bubblewrap");
   }
   std::string text;
   JsonWriter json(text);
@@ -238,10 +248,10 @@ Result<std::shared_ptr<const PreparedBox>> OciBox::make(BoxRules rules) {
 Status OciBox::prepare() {
   runc_ = find_runc();
   if (runc_.empty()) return failure(ErrorCode::unsupported, "box: runc is not installed: apt-get install runc");
-  struct stat status = {};
-  if (!rules_.oci_root.empty() && (!rules_.oci_root.starts_with('/') || ::stat(rules_.oci_root.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))) {
-    return failure(ErrorCode::invalid_argument, fmt::format("box: {}: is no directory that could be the system: give an absolute path of one",
-                                                            quoted_path(rules_.oci_root)));
+  if (!rules_.oci_root.empty() && !(rules_.oci_root.starts_with('/') && is_directory(rules_.oci_root))) {
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("box: {}: is no directory that could be the system: give an absolute path of one",
+                               quoted_path(rules_.oci_root)));
   }
   report_namespaces(report_, rules_);
   if (::geteuid() != 0) report_.restricted.emplace_back("commands see themselves as root, without what root may");
@@ -274,7 +284,9 @@ Status OciBox::make_root_directory() const {
   }
   for (const Mount& mount : system_view(rules_.oci_root, configuration_)) {
     if (mount.kind != Mount::Kind::symlink) continue;
-    if (::symlink(mount.source.c_str(), (root_directory_ + mount.path).c_str()) != 0) return box_failure("making its root directory", errno);
+    if (::symlink(mount.source.c_str(), (root_directory_ + mount.path).c_str()) != 0) {
+      return box_failure("making its root directory", errno);
+    }
   }
   return {};
 }
@@ -313,8 +325,8 @@ Status OciBox::write_bundle(const OciRemains& bundle, const Container& container
 // Cgroups that this process may not make are an error exactly where a limit is to be kept by one: that is what runc calls
 // rootless.
 std::vector<std::string> runc_command(const OciRemains& bundle, int descriptors_end, bool detached) {
-  std::vector<std::string> command{"runc", "--root", bundle.bundle + "/state", "--rootless", "true", "run", "--bundle", bundle.bundle,
-                                   "--preserve-fds", fmt::to_string(descriptors_end - passed_first)};
+  std::vector<std::string> command{"runc", "--root", bundle.bundle + "/state", "--rootless", "true"};
+  command.insert(command.end(), {"run", "--bundle", bundle.bundle, "--preserve-fds", fmt::to_string(descriptors_end - passed_first)});
   if (detached) command.emplace_back("--detach");
   command.push_back(bundle.name);
   return command;
@@ -350,8 +362,9 @@ Status OciBox::try_container() const {
   if (WIFEXITED(ran.status) && WEXITSTATUS(ran.status) == confine::exit_code_unused) return {};
   std::string_view said = trim(ran.output);
   said = said.substr(said.rfind('\n') == said.npos ? 0 : said.rfind('\n') + 1);
-  return failure(ErrorCode::unsupported, fmt::format("box: runc cannot make containers here: {}: allow user namespaces, or use another kind of box",
-                                                     said.empty() ? "it ends without a word" : said));
+  return failure(ErrorCode::unsupported,
+                 fmt::format("box: runc cannot make containers here: {}: allow user namespaces, or use another kind of box",
+                             said.empty() ? "it ends without a word" : said));
 }
 
 Result<std::vector<Mount>> OciBox::view(Placeholders& placeholders) const {
@@ -375,7 +388,8 @@ Result<std::vector<confine::GuardedPath>> OciBox::guarded(const std::vector<Moun
                         : mount.kind == Mount::Kind::hidden_directory ? ::stat(private_->nothing().c_str(), &status) == 0
                                                                       : ::fstat(mount.at.get(), &status) == 0;
     confine::GuardedPath path{status.st_ino, ::gnu_dev_major(status.st_dev), ::gnu_dev_minor(status.st_dev), {}};
-    if (!looked || mount.path.size() >= sizeof path.path) return box_failure("looking at " + quoted_path(mount.path), looked ? ENAMETOOLONG : errno);
+    if (!looked) return box_failure("looking at " + quoted_path(mount.path), errno);
+    if (mount.path.size() >= sizeof path.path) return box_failure("looking at " + quoted_path(mount.path), ENAMETOOLONG);
     mount.path.copy(path.path, sizeof path.path - 1);
     paths.push_back(path);
   }
@@ -443,10 +457,13 @@ Result<BoxLaunch> OciBox::launch(const BoxRequest& request) const {
 
   BoxLaunch launch;
   launch.has_init = true;
-  launch.descriptors = {program_.get(), outer_file->get(), inner_file->get(), command->get(), request.control, lifeline->reader.get()};
+  launch.descriptors = {program_.get(),  outer_file->get(), inner_file->get(),
+                        command->get(), request.control,   lifeline->reader.get()};
   if (*ruleset) launch.descriptors.push_back(ruleset->get());
   launch.descriptors.push_back(lifeline->writer.get());
-  for (auto* owned : {&*outer_file, &*inner_file, &*command, &lifeline->reader, &*ruleset, &lifeline->writer}) launch.owned.push_back(std::move(*owned));
+  for (auto* owned : {&*outer_file, &*inner_file, &*command, &lifeline->reader, &*ruleset, &lifeline->writer}) {
+    launch.owned.push_back(std::move(*owned));
+  }
   launch.path = "/proc/self/fd/4";
   launch.arguments = {"joey-confine", "5", runc_};
   const auto runc = runc_command(**bundle, outer.close_from, true);

@@ -242,25 +242,5 @@ TEST_CASE("a container that would not guard what it is to guard runs nothing") {
   CHECK(refused >= 1);
 }
 
-TEST_CASE("a command of a container ends with whoever holds it, also if its supervisor is killed") {
-  BoxWorld world;
-  const auto box = try_box(BoxKind::oci, world.plain_rules());
-  if (!box) return;
-  const std::string sleep = fmt::format("615.{}", ::getpid());
-  Recorder recorder;
-  CommandSpec spec = world.spec_of("(setsid sleep " + sleep + " &); echo up; sleep " + sleep);
-  spec.box = box;
-  const auto command = world.start(std::move(spec), recorder);
-  REQUIRE(world.loop().run_until([&] { return recorder.output == "up\n"; }));
-  REQUIRE(std::system(fmt::format("pkill -9 -P {} -x joey-supervisor", ::getpid()).c_str()) == 0);
-  REQUIRE(world.loop().run_until([&] { return recorder.ended; }));
-  bool gone = false;
-  for (int i = 0; i < 1'000 && !gone; ++i) {
-    gone = std::system(fmt::format("pgrep -fx 'sleep {}' >/dev/null", sleep).c_str()) != 0;
-    if (!gone) ::usleep(10'000);
-  }
-  CHECK(gone);
-}
-
 }  // namespace
 }  // namespace joey

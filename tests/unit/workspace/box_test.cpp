@@ -361,6 +361,26 @@ TEST_CASE("a command in a box is asked to end before it is made to") {
   });
 }
 
+TEST_CASE("a command in a box with an init ends also if its supervisor is killed") {
+  in_every_box([](BoxWorld& world, const auto& box) {
+    if (box->report().kind == BoxKind::landlock) return;
+    const std::string sleep = fmt::format("615.{}", ::getpid());
+    Recorder recorder;
+    CommandSpec spec = world.spec_of("(setsid sleep " + sleep + " &); echo up; sleep " + sleep);
+    spec.box = box;
+    const auto command = world.start(std::move(spec), recorder);
+    REQUIRE(world.loop().run_until([&] { return recorder.output == "up\n"; }));
+    REQUIRE(std::system(fmt::format("pkill -9 -P {} -x joey-supervisor", ::getpid()).c_str()) == 0);
+    REQUIRE(world.loop().run_until([&] { return recorder.ended; }));
+    bool gone = false;
+    for (int i = 0; i < 1'000 && !gone; ++i) {
+      gone = std::system(fmt::format("pgrep -fx 'sleep {}' >/dev/null", sleep).c_str()) != 0;
+      if (!gone) ::usleep(10'000);
+    }
+    CHECK(gone);
+  });
+}
+
 // What this machine has of what boxes use.
 struct Counts {
   std::size_t descriptors, processes, mounts, cgroups;
