@@ -84,7 +84,9 @@ int main(int count, char** arguments) {
                   {"landlock", BoxKind::landlock, false},
                   {"landlock, guarded paths", BoxKind::landlock, true},
                   {"bubblewrap", BoxKind::bubblewrap, false},
-                  {"bubblewrap, guarded paths", BoxKind::bubblewrap, true}};
+                  {"bubblewrap, guarded paths", BoxKind::bubblewrap, true},
+                  {"oci", BoxKind::oci, false},
+                  {"oci, guarded paths", BoxKind::oci, true}};
   for (Case& each : cases) {
     joey::BoxRules rules;
     rules.workspace = root;

@@ -268,8 +268,8 @@ class Parser {
   static void add_to(std::string& list, const std::string& rules) { list.append(list.empty() ? "" : ",").append(rules); }
   void add_box(CLI::App& sub) {
     sub.add_option("--box", options_.box,
-                   "What commands run in: landlock or bubblewrap: the workspace to change, no network, nothing that "
-                   ".rooignore forbids. Default: none")
+                   "What commands run in: landlock, bubblewrap or oci (runc): the workspace to change, no network, nothing "
+                   "that .rooignore forbids. Default: none")
         ->type_name("KIND")
         ->group(options_group);
   }

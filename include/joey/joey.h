@@ -252,10 +252,12 @@ typedef struct joey_session_options {
   const char *image_base_url; /**< NULL: the provider's. */
   const char *image_api_key;  /**< Kept in memory only. NULL: none is sent. */
   const char *ask; /**< Rules for what a person decides each time, like `allow`, and stricter. NULL: none. */
-  const char *box; /**< What commands of tools can reach: "landlock" (works in containers) or "bubblewrap" (namespaces of its
-                        own): the system to read, the workspace to change, no network; not what .rooignore forbids when
-                        the session is made, nor, in bubblewrap, git's hooks and protected files to change. In landlock
-                        nothing new can appear beside what is hidden. joey_session_box() tells more. A task keeps its box.
+  const char *box; /**< What commands of tools can reach: "landlock" (works in containers), "bubblewrap" (namespaces of its
+                        own) or "oci" (a container of runc's for each command): the system to read, the workspace to
+                        change, no network; not what .rooignore forbids when the session is made, nor, but for landlock,
+                        git's hooks and protected files to change. In landlock nothing new can appear beside what is
+                        hidden. "bubblewrap" and "oci" need the program of that name, bwrap or runc, and user namespaces:
+                        without, the session is JOEY_ERR_UNSUPPORTED. joey_session_box() tells more. A task keeps its box.
                         NULL or "none": what the process's user may. */
   const char *tools; /**< Which tools the model is told of, where that is not to be what suits it: "+edit,-apply_diff".
                           Models that were trained on another way to edit get that instead of apply_diff. A tool left
@@ -329,7 +331,7 @@ JOEY_API joey_status joey_session_explain_call(const joey_session *session, cons
                                                const char *arguments, size_t arguments_size, joey_text **out_json);
 
 /**
- * The box that commands run in: {"kind":"none"|"landlock"|"bubblewrap","reduced":[line...],"restricted":[line...]}: what
+ * The box that commands run in: {"kind":"none"|"landlock"|"bubblewrap"|"oci","reduced":[line...],"restricted":[line...]}: what
  * this machine cannot guarantee, with the remedy, and what commands may expect and do not get. Since: 1.0.
  */
 JOEY_API joey_status joey_session_box(const joey_session *session, joey_text **out_json);

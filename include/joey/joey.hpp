@@ -577,7 +577,7 @@ struct SessionOptions {
   std::string image_base_url{};
   std::string image_api_key{};  // kept in memory only
   std::string ask{};  // rules for what a person decides each time
-  std::string box{};  // of commands: "landlock" or "bubblewrap"; empty: none
+  std::string box{};  // of commands: "landlock", "bubblewrap" or "oci"; empty: none
   bool box_demands_all{false};
   std::string tools{};  // changes to those the model is told of, as "+edit,-apply_diff"
   std::string user{};   // for whom it works, in the host's words

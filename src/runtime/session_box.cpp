@@ -63,11 +63,11 @@ Result<GuardedFiles> guarded_files(const Workspace& workspace, const PolicySnaps
 }
 
 Result<BoxKind> kind_of(const std::string& name) {
-  for (const BoxKind kind : {BoxKind::none, BoxKind::landlock, BoxKind::bubblewrap}) {
+  for (const BoxKind kind : {BoxKind::none, BoxKind::landlock, BoxKind::bubblewrap, BoxKind::oci}) {
     if (name == to_string(kind)) return kind;
   }
   return failure(ErrorCode::invalid_argument,
-                 fmt::format("there is no box \"{}\"; there are: none, landlock, bubblewrap", name));
+                 fmt::format("there is no box \"{}\"; there are: none, landlock, bubblewrap, oci", name));
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 namespace joey {
 
 struct SessionBoxOptions {
-  std::string kind;         // "landlock" or "bubblewrap"; empty or "none": no box
+  std::string kind;         // "landlock", "bubblewrap" or "oci"; empty or "none": no box
   bool demands_all{false};  // what this machine cannot guarantee is an error
 };
 

@@ -4,10 +4,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/memfd.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +23,7 @@
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "workspace/box_parts.hpp"
+#include "workspace/supervisor.hpp"
 
 // The confine program, as the linker left it.
 extern "C" {
@@ -267,6 +272,7 @@ Result<Guarded> guarded_paths(const BoxRules& rules, const Root& root) {
 namespace {
 
 constexpr std::string_view private_prefix = "joey-box-";
+constexpr int make_tries_max = 16;
 
 // Also what the commands in the box took their own permissions from. Symlinks are not followed.
 void remove_tree(int parent, const std::string& name) {
@@ -308,26 +314,98 @@ void remove_abandoned(const std::string& parent) {
 
 }  // namespace
 
+namespace {
+
+bool is_named(const Descriptor& directory, const std::string& path) {
+  struct stat opened = {};
+  struct stat named = {};
+  return ::fstat(directory.get(), &opened) == 0 && ::lstat(path.c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
+         opened.st_dev == named.st_dev;
+}
+
+}  // namespace
+
+void remove_tree(const std::string& path) { remove_tree(AT_FDCWD, path); }
+
 Result<PrivateDirectory> PrivateDirectory::make(const std::string& parent) {
   remove_abandoned(parent);
-  // Locked before it has the name by which others look for what is abandoned.
-  std::string name = parent + "/joey-new-XXXXXX";
-  if (::mkdtemp(name.data()) == nullptr) return box_failure("making a private directory in " + quoted_path(parent), errno);
   PrivateDirectory made;
-  made.path_ = name;
-  made.lock_ = Descriptor(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!made.lock_ || ::flock(made.lock_.get(), LOCK_EX | LOCK_NB) != 0) return box_failure("locking its private directory", errno);
-  const std::string final_name = fmt::format("{}/{}{}", parent, private_prefix, name.substr(name.size() - 6));
-  if (::rename(name.c_str(), final_name.c_str()) != 0) return box_failure("naming its private directory", errno);
-  made.path_ = final_name;
+  for (int tries = 0; !made.lock_; ++tries) {
+    std::string name = fmt::format("{}/{}XXXXXX", parent, private_prefix);
+    if (tries == make_tries_max || ::mkdtemp(name.data()) == nullptr) {
+      return box_failure("making a private directory in " + quoted_path(parent), errno);
+    }
+    // Until it is locked, another host takes it for abandoned.
+    Descriptor lock(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0 || !is_named(lock, name)) continue;
+    made.path_ = std::move(name);
+    made.lock_ = std::move(lock);
+  }
   for (const std::string& inner : {made.home(), made.tmp(), made.var_tmp()}) {
     if (::mkdir(inner.c_str(), 0700) != 0) return box_failure("making its private directory", errno);
   }
+  if (::mkdir(made.nothing().c_str(), 0000) != 0) return box_failure("making its private directory", errno);
   return made;
 }
 
 PrivateDirectory::~PrivateDirectory() {
   if (!path_.empty() && lock_) remove_tree(AT_FDCWD, path_);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Programs
+
+namespace {
+
+constexpr int probe_ms_max = 10'000;
+
+// Duplicates that are above all numbers at which the program gets them.
+Result<std::vector<Descriptor>> out_of_the_way(const std::vector<int>& passed) {
+  std::vector<Descriptor> moved;
+  for (const int fd : passed) {
+    moved.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, supervisor::first_passed + supervisor::passed_max));
+    if (!moved.back()) return box_failure("dup", errno);
+  }
+  return moved;
+}
+
+}  // namespace
+
+Ran run_program(const std::vector<std::string>& command, const std::vector<int>& passed) {
+  int pair[2];
+  if (::pipe2(pair, O_CLOEXEC) != 0) return {};
+  const Descriptor reader(pair[0]);
+  Descriptor writer(pair[1]);
+  const auto moved = out_of_the_way(passed);
+  if (!moved) return {};
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_adddup2(&actions, writer.get(), 1);
+  ::posix_spawn_file_actions_adddup2(&actions, writer.get(), 2);
+  for (std::size_t i = 0; i < moved->size(); ++i) {
+    ::posix_spawn_file_actions_adddup2(&actions, (*moved)[i].get(), supervisor::first_passed + static_cast<int>(i));
+  }
+  std::vector<char*> arguments;
+  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  char* nothing[] = {nullptr};
+  pid_t pid = -1;
+  const int error = ::posix_spawn(&pid, command.front().c_str(), &actions, nullptr, arguments.data(), nothing);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return {};
+  writer.close();
+  Ran ran;
+  char buffer[4096];
+  pollfd ready{reader.get(), POLLIN, 0};
+  while (::poll(&ready, 1, probe_ms_max) > 0) {
+    const ssize_t size = ::read(reader.get(), buffer, sizeof buffer);
+    if (size <= 0) break;
+    ran.output.append(buffer, static_cast<std::size_t>(size));
+  }
+  if (ready.revents == 0) ::kill(pid, SIGKILL);
+  if (::waitpid(pid, &ran.status, 0) != pid) ran.status = -1;
+  return ran;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -366,13 +444,36 @@ confine::Plan empty_plan() {
   plan.size = sizeof plan;
   std::fill(std::begin(plan.cgroups), std::end(plan.cgroups), -1);
   plan.control = -1;
+  plan.lifeline = -1;
+  plan.command = -1;
   plan.ruleset = -1;
   plan.close_from = 3;
   return plan;
 }
 
+Result<Lifeline> make_lifeline() {
+  int pair[2];
+  if (::pipe2(pair, O_CLOEXEC) != 0) return box_failure("pipe", errno);
+  return Lifeline{Descriptor(pair[0]), Descriptor(pair[1])};
+}
+
 Result<Descriptor> plan_file(const confine::Plan& plan) {
   return memory_file("joey-plan", {reinterpret_cast<const char*>(&plan), sizeof plan}, false);
+}
+
+Result<Descriptor> command_file(const std::vector<confine::GuardedPath>& guarded, const std::string& directory,
+                                const BoxRequest& request) {
+  const confine::Command command{static_cast<std::uint32_t>(guarded.size()), static_cast<std::uint32_t>(request.arguments.size()),
+                                 static_cast<std::uint32_t>(request.environment.size())};
+  std::string bytes(reinterpret_cast<const char*>(&command), sizeof command);
+  bytes.resize(confine::command_header_size);
+  bytes.append(reinterpret_cast<const char*>(guarded.data()), guarded.size() * sizeof(confine::GuardedPath));
+  const auto add = [&](const std::string& text) { bytes.append(text.c_str(), text.size() + 1); };
+  add(directory);
+  add(request.path);
+  for (const std::string& argument : request.arguments) add(argument);
+  for (const std::string& entry : request.environment) add(entry);
+  return memory_file("joey-command", bytes, false);
 }
 
 }  // namespace joey

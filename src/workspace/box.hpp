@@ -20,7 +20,7 @@ enum class BoxKind : std::uint8_t {
   none,        // the command may do what its user may
   landlock,    // Landlock, a filter of system calls, resource limits: needs no namespaces, so it works in containers
   bubblewrap,  // all that, and namespaces of its own: processes, network, IPC, and a view of files that it cannot leave
-  oci,         // a container of runc's, with cgroup limits
+  oci,         // a container of runc's: the same, and a cgroup of its own in every hierarchy
 };
 
 struct BoxLimits {
@@ -30,6 +30,7 @@ struct BoxLimits {
   std::uint64_t file_size{0};        // bytes of each file it writes
   std::uint32_t open_files{0};       // of each process
   std::uint64_t disk{0};             // bytes written in all; no box on this system keeps it (a line of the report)
+  std::uint32_t cpu_percent{0};      // of one processor's time, for all processes together: 150 is one and a half
 };
 
 struct BoxRules {
@@ -63,7 +64,7 @@ struct BoxRules {
   bool demands_all{false};
 
   std::string temporary_parent{"/tmp"};  // where the box's private directory is made
-  std::string oci_root{};                // BoxKind::oci: the folder that is the system in the box; empty is the host's "/"
+  std::string oci_root{};                // BoxKind::oci: the folder that is the system in the box, absolute; empty: the machine's own
 };
 
 struct BoxReport {
@@ -90,7 +91,7 @@ class Box {
 };
 
 // What a box of this kind would guarantee here. `unsupported`: there can be none, or the rules demand more than it
-// gives; `invalid_argument`: the rules. Blocks, for some milliseconds.
+// gives; `invalid_argument`: the rules. Blocks, for some tens of milliseconds; for oci some hundred.
 [[nodiscard]] Result<BoxReport> probe_box(BoxKind kind, const BoxRules& rules);
 
 // The box itself; errors as above, and io. BoxKind::none gives a null pointer, unless the rules demand all.

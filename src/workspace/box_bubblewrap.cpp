@@ -5,20 +5,11 @@
 // limits counted inside, scopes of Landlock, the filter, and an exit status that tells signals from exits.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
 
-#include "base/path.hpp"
 #include "base/text.hpp"
 #include "workspace/box_parts.hpp"
 #include "workspace/supervisor.hpp"
@@ -28,7 +19,6 @@ namespace {
 
 // Never looked for in PATH, which may name a directory that commands can write.
 constexpr const char* bubblewrap_paths[] = {"/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"};
-constexpr int probe_ms_max = 10'000;
 
 std::string find_bubblewrap() {
   for (const char* path : bubblewrap_paths) {
@@ -37,106 +27,11 @@ std::string find_bubblewrap() {
   return {};
 }
 
-struct Ran {
-  int status{-1};  // a wait status
-  std::string output;
-};
-
-// Runs a program to its end, with nothing of this process but what it says. -1: it could not be started, or took too long.
-Ran run_program(const std::vector<std::string>& command) {
-  int pair[2];
-  if (::pipe2(pair, O_CLOEXEC) != 0) return {};
-  const Descriptor reader(pair[0]);
-  Descriptor writer(pair[1]);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, writer.get(), 1);
-  ::posix_spawn_file_actions_adddup2(&actions, writer.get(), 2);
-  std::vector<char*> arguments;
-  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
-  char* nothing[] = {nullptr};
-  pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, command.front().c_str(), &actions, nullptr, arguments.data(), nothing);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return {};
-  writer.close();
-  Ran ran;
-  char buffer[4096];
-  pollfd ready{reader.get(), POLLIN, 0};
-  while (::poll(&ready, 1, probe_ms_max) > 0) {
-    const ssize_t size = ::read(reader.get(), buffer, sizeof buffer);
-    if (size <= 0) break;
-    ran.output.append(buffer, static_cast<std::size_t>(size));
-  }
-  if (ready.revents == 0) ::kill(pid, SIGKILL);
-  if (::waitpid(pid, &ran.status, 0) != pid) ran.status = -1;
-  return ran;
-}
-
-// Names that must not come to be are held by an empty directory while commands run: git does not see one, and one that is
-// not empty is never removed. A host that is killed leaves it, with the time by which the next box knows it again. Who
-// holds one has a lock on it, and the last removes it.
-class Placeholders {
- public:
-  Placeholders() = default;
-  Placeholders(const Placeholders&) = delete;
-  Placeholders& operator=(const Placeholders&) = delete;
-  ~Placeholders() {
-    for (auto at = held_.rbegin(); at != held_.rend(); ++at) {
-      if (::flock(at->place.get(), LOCK_EX | LOCK_NB) == 0 && is_there(*at)) {
-        ::unlinkat(at->parent.get(), at->name.c_str(), AT_REMOVEDIR);
-      }
-    }
-  }
-
-  // In `directory`, where there is nothing of that name. What others make there meanwhile is left alone.
-  Status hold(const Descriptor& directory, const std::string& name) {
-    for (int tries = 0; tries < tries_max; ++tries) {
-      const bool made = ::mkdirat(directory.get(), name.c_str(), 0755) == 0;
-      if (!made && errno != EEXIST) break;
-      Held held{Descriptor(::fcntl(directory.get(), F_DUPFD_CLOEXEC, 0)),
-                Descriptor(::openat(directory.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)), name};
-      if (!held.place && (errno == ENOTDIR || errno == ELOOP)) return {};
-      if (!held.place || !held.parent) continue;
-      const timespec mark[2] = {{marked_second, 0}, {marked_second, 0}};
-      struct stat status = {};
-      if (made) ::futimens(held.place.get(), mark);
-      if (::flock(held.place.get(), LOCK_SH | LOCK_NB) != 0 || !is_there(held)) continue;  // it is being removed
-      if (::fstat(held.place.get(), &status) == 0 && status.st_mtim.tv_sec == marked_second) held_.push_back(std::move(held));
-      return {};
-    }
-    return box_failure("holding the place of " + quoted_path(name), errno);
-  }
-
- private:
-  static constexpr std::time_t marked_second = 0x6a6f65;
-  static constexpr int tries_max = 64;
-  struct Held {
-    Descriptor parent;
-    Descriptor place;
-    std::string name;
-  };
-  static bool is_there(const Held& held) {
-    struct stat named = {};
-    struct stat opened = {};
-    return ::fstatat(held.parent.get(), held.name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-           ::fstat(held.place.get(), &opened) == 0 && named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
-  }
-  std::vector<Held> held_;
-};
-
 // What a command leaves: to be removed when its last process is gone.
 struct BubblewrapRemains {
   std::shared_ptr<CommandCgroups> cgroups;
   Placeholders placeholders;
 };
-
-bool keeps_something(const Guarded& node) {
-  return node.how == Guarded::How::read_only ||
-         std::any_of(node.entries.begin(), node.entries.end(), [](auto& entry) { return keeps_something(entry.second); });
-}
 
 // The arguments of bwrap, and the descriptors they name.
 class Arguments {
@@ -148,27 +43,34 @@ class Arguments {
     ((bytes_ += text, bytes_ += '\0'), ...);
   }
 
-  // What is at a descriptor, seen at `path`. By its descriptor nothing can be put in its place meanwhile.
-  Status bind(Descriptor at, const std::string& path, bool writable) {
-    if (!binds_descriptors_) {
-      add(writable ? "--bind" : "--ro-bind", path, path);
+  // By its descriptor, where it has one, nothing can be put in the place of what is mounted.
+  Status mount(Mount mount) {
+    switch (mount.kind) {
+      case Mount::Kind::symlink: add("--symlink", mount.source, mount.path); return {};
+      case Mount::Kind::hidden_file: add("--ro-bind", "/dev/null", mount.path); return {};  // where devices cannot be opened
+      case Mount::Kind::hidden_directory: add("--perms", "0000", "--tmpfs", mount.path, "--remount-ro", mount.path); return {};
+      case Mount::Kind::shown:
+      case Mount::Kind::changeable: break;
+    }
+    const bool writable = mount.kind == Mount::Kind::changeable;
+    if (!mount.at || !binds_descriptors_) {
+      add(writable ? "--bind" : "--ro-bind", mount.source, mount.path);
       return {};
     }
     if (descriptors_.size() >= bound_max) {
       return failure(ErrorCode::limit, fmt::format("box: more than {} guarded paths and directories above them: guard directories "
                                                    "instead of the files in them", bound_max));
     }
-    add(writable ? "--bind-fd" : "--ro-bind-fd", fmt::to_string(next_++), path);
-    descriptors_.push_back(std::move(at));
+    add(writable ? "--bind-fd" : "--ro-bind-fd", fmt::to_string(next_++), mount.path);
+    descriptors_.push_back(std::move(mount.at));
     return {};
   }
 
-  void hide(const std::string& path, bool is_directory) {
-    if (is_directory) {
-      add("--perms", "0000", "--tmpfs", path, "--remount-ro", path);
-    } else {
-      add("--ro-bind", "/dev/null", path);  // where devices cannot be opened
+  Status mount(std::vector<Mount> mounts) {
+    for (Mount& each : mounts) {
+      if (Status ok = mount(std::move(each)); !ok) return ok;
     }
+    return {};
   }
 
   [[nodiscard]] const std::string& bytes() const { return bytes_; }
@@ -182,48 +84,6 @@ class Arguments {
   std::vector<Descriptor> descriptors_;
 };
 
-// Mounts over guarded paths. A directory above one is mounted on itself, for what is mounted on cannot be renamed.
-Status guard_paths(Arguments& arguments, Placeholders& placeholders, const Descriptor& directory, const std::string& path,
-                   const Guarded& node) {
-  for (const auto& [name, entry] : node.entries) {
-    const std::string inner = path + "/" + name;
-    const auto open = [&, &entry_name = name] {
-      return Descriptor(::openat(directory.get(), entry_name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    };
-    Descriptor at = open();
-    Guarded::How how = entry.how;
-    if (!at && errno == ENOENT && keeps_something(entry)) {
-      if (Status ok = placeholders.hold(directory, name); !ok) return ok;
-      at = open();
-      how = Guarded::How::read_only;
-    }
-    struct stat status = {};
-    if (!at || ::fstat(at.get(), &status) != 0) {
-      if (errno == ENOENT) continue;
-      return box_failure("guarding " + quoted_path(inner), errno);
-    }
-    if (S_ISLNK(status.st_mode)) continue;  // what it leads to is guarded by its own name
-    const bool is_directory = S_ISDIR(status.st_mode);
-    if (how == Guarded::How::hidden) {
-      arguments.hide(inner, is_directory);
-      continue;
-    }
-    Descriptor bound(::fcntl(at.get(), F_DUPFD_CLOEXEC, 0));
-    if (!bound) return box_failure("guarding " + quoted_path(inner), errno);
-    if (Status ok = arguments.bind(std::move(bound), inner, how == Guarded::How::within); !ok) return ok;
-    if (!is_directory) continue;
-    Guarded rest = entry;
-    if (how == Guarded::How::read_only) std::erase_if(rest.entries, [](auto& each) { return !hides_something(each.second); });
-    if (Status ok = guard_paths(arguments, placeholders, at, inner, rest); !ok) return ok;
-  }
-  return {};
-}
-
-bool is_link(const std::string& path) {
-  struct stat status = {};
-  return ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
-}
-
 class BubblewrapBox final : public PreparedBox {
  public:
   static Result<std::shared_ptr<const PreparedBox>> make(BoxRules rules, bool probing);
@@ -236,11 +96,8 @@ class BubblewrapBox final : public PreparedBox {
 
  private:
   Status check_program();
-  void report_machine();
-  [[nodiscard]] std::string home() const;
   [[nodiscard]] Status add_view(Arguments& arguments, Placeholders& placeholders) const;
   [[nodiscard]] confine::Plan inner_plan(const BoxRequest& request) const;
-  [[nodiscard]] Result<Descriptor> add_ruleset(confine::Plan& plan) const;
 
   Root root_;
   std::string bubblewrap_;
@@ -277,45 +134,6 @@ Status BubblewrapBox::check_program() {
                              ran.output.empty() ? "it ends without a word" : trim(std::string_view(ran.output).substr(0, ran.output.find('\n')))));
 }
 
-void BubblewrapBox::report_machine() {
-  const int abi = landlock_abi();
-  if (::geteuid() == 0 && abi < 2) {
-    report_.reduced.emplace_back("root: owns files of /proc in any namespace, and nothing but read-only mounts keeps it from them: run as "
-                                 "an ordinary user, or on a kernel with Landlock 2");
-  }
-  if (!binds_descriptors_) {
-    report_.reduced.emplace_back("guarded paths: bound by their names, which another command of the workspace could change at that moment: "
-                                 "install bubblewrap 0.10.0 or newer");
-  }
-  if (rules_.proxy_port != 0 && abi >= 4) {
-    report_.reduced.push_back(fmt::format("network: port {} can be reached on any host, not on loopback alone: have the machine's "
-                                          "firewall refuse it elsewhere", rules_.proxy_port));
-  }
-  if (rules_.proxy_port != 0 && abi < 4) {
-    report_.reduced.emplace_back("network: off altogether, since TCP cannot be kept to the proxy's port: a kernel with Landlock 4 is needed");
-  }
-  if (rules_.proxy_port != 0 && abi >= 4 && abi < 6) {
-    report_.reduced.emplace_back("network: the machine's abstract local sockets can be reached: a kernel with Landlock 6 is needed");
-  }
-  for (const std::string& path : rules_.read_only) {
-    if (is_link(rules_.workspace + "/" + path)) {
-      report_.reduced.push_back(fmt::format("{}: is a symlink, which can be replaced; what it leads to is guarded: make it a file",
-                                            quoted_path(path)));
-    }
-  }
-}
-
-std::string BubblewrapBox::home() const {
-  const char* home = std::getenv("HOME");
-  if (home == nullptr || home[0] != '/' || home[1] == '\0') return "/home/joey";
-  std::vector<std::string> taken = system_directories();
-  taken.insert(taken.end(), {"/etc", "/proc", "/dev", "/sys", "/tmp", "/var/tmp", rules_.workspace});
-  for (const std::string& path : taken) {
-    if (path_beneath(path, home)) return "/home/joey";
-  }
-  return home;
-}
-
 Result<std::shared_ptr<const PreparedBox>> BubblewrapBox::make(BoxRules rules, bool probing) {
   auto root = Root::open(rules.workspace, Resolver::kernel);
   if (!root) return tl::unexpected(std::move(root.error()));
@@ -324,14 +142,18 @@ Result<std::shared_ptr<const PreparedBox>> BubblewrapBox::make(BoxRules rules, b
   if (probing) return box;
   auto made = PrivateDirectory::make(box->rules_.temporary_parent);
   if (!made) return tl::unexpected(std::move(made.error()));
-  box->environment_ = {{"HOME", box->home()}, {"TMPDIR", "/tmp"}};
+  box->environment_ = {{"HOME", boxed_home(box->rules_)}, {"TMPDIR", "/tmp"}};
   box->private_.emplace(std::move(*made));
   return box;
 }
 
 Status BubblewrapBox::prepare() {
   if (Status ok = check_program(); !ok) return ok;
-  report_machine();
+  report_namespaces(report_, rules_);
+  if (!binds_descriptors_) {
+    report_.reduced.emplace_back("guarded paths: bound by their names, which another command of the workspace could change at that moment: "
+                                 "install bubblewrap 0.10.0 or newer");
+  }
   if (landlock_abi() < 4) rules_.proxy_port = 0;
   configuration_ = public_part("/etc");
   homes_ = find_cgroup_homes(rules_.limits);
@@ -346,50 +168,16 @@ Status BubblewrapBox::prepare() {
 }
 
 Status BubblewrapBox::add_view(Arguments& arguments, Placeholders& placeholders) const {
-  for (const std::string& path : system_directories()) {
-    if (is_link(path)) {
-      char target[256] = {};
-      if (::readlink(path.c_str(), target, sizeof target - 1) > 0) arguments.add("--symlink", target, path);
-    } else {
-      arguments.add("--ro-bind", path, path);
-    }
-  }
-  arguments.add("--ro-bind", "/etc", "/etc");
-  for (const std::string& path : configuration_.secret) {
-    struct stat status = {};
-    if (::lstat(path.c_str(), &status) == 0 && !S_ISLNK(status.st_mode)) arguments.hide(path, S_ISDIR(status.st_mode));
-  }
+  if (Status ok = arguments.mount(system_view("", configuration_)); !ok) return ok;
   arguments.add("--proc", "/proc", "--dev", "/dev", "--dir", "/run");
-  // Root owns these outside as well as in here, whatever namespace it is in; bubblewrap covers them only where it sees that
-  // it could write them.
-  for (const char* path : {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi", "/proc/mtrr"}) {
-    arguments.add("--ro-bind-try", path, path);
-  }
-  arguments.add("--ro-bind-try", "/sys/devices/system/cpu", "/sys/devices/system/cpu");
-  arguments.add("--bind", private_->tmp(), "/tmp", "--bind", private_->var_tmp(), "/var/tmp");
-  arguments.add("--bind", private_->home(), home());
-  for (const std::string& path : rules_.readable) arguments.add("--ro-bind", path, path);
-  for (const std::string& path : rules_.writable) arguments.add("--bind", path, path);
-
-  Descriptor top = root_.open_at("", O_PATH | O_DIRECTORY, Root::Links::refuse);
-  const Descriptor again = root_.open_at("", O_PATH | O_DIRECTORY, Root::Links::refuse);
-  if (!top || !again) return box_failure("opening the workspace", errno);
-  if (Status ok = arguments.bind(std::move(top), rules_.workspace, true); !ok) return ok;
-  const auto guarded = guarded_paths(rules_, root_);
-  if (!guarded) return tl::unexpected(guarded.error());
-  if (Status ok = guard_paths(arguments, placeholders, again, rules_.workspace, *guarded); !ok) return ok;
+  // Bubblewrap covers them only where it sees that it could write them.
+  for (const char* path : kernel_files) arguments.add("--ro-bind-try", path, path);
+  if (Status ok = arguments.mount(own_view(rules_, *private_, boxed_home(rules_))); !ok) return ok;
+  auto workspace = workspace_view(rules_, root_, placeholders);
+  if (!workspace) return tl::unexpected(std::move(workspace.error()));
+  if (Status ok = arguments.mount(std::move(*workspace)); !ok) return ok;
   arguments.add("--remount-ro", "/");
   return {};
-}
-
-Result<Descriptor> BubblewrapBox::add_ruleset(confine::Plan& plan) const {
-  const Descriptor top = root_.open_at("", O_PATH | O_DIRECTORY, Root::Links::refuse);
-  if (!top) return box_failure("opening the workspace", errno);
-  std::vector<std::string> paths = rules_.writable;
-  paths.push_back(private_->home());
-  paths.push_back(private_->tmp());
-  paths.push_back(private_->var_tmp());
-  return inner_ruleset(plan, {&top}, paths, rules_.proxy_port);
 }
 
 confine::Plan BubblewrapBox::inner_plan(const BoxRequest& request) const {
@@ -415,7 +203,8 @@ Result<BoxLaunch> BubblewrapBox::launch(const BoxRequest& request) const {
   const int arguments_file = next++;
   confine::Plan plan = inner_plan(request);
   plan.control = next++;
-  auto ruleset = add_ruleset(plan);
+  plan.lifeline = next++;
+  auto ruleset = inner_ruleset(plan, rules_, root_, *private_);
   if (!ruleset) return tl::unexpected(std::move(ruleset.error()));
   if (*ruleset) plan.ruleset = next++;
   confine::Plan outer = empty_plan();
@@ -429,9 +218,13 @@ Result<BoxLaunch> BubblewrapBox::launch(const BoxRequest& request) const {
     const std::size_t equals = entry.find('=');
     arguments.add("--setenv", entry.substr(0, equals), entry.substr(equals + 1));
   }
-  outer.ignores_signals = 1;
   outer.clears_environment = 1;  // what loads libraries for the command must not load them into bwrap
   outer.close_from = next + static_cast<int>(arguments.descriptors().size());
+  // What bubblewrap does about the death of its parent it does some time after it has begun.
+  outer.is_keeper = 1;
+  outer.lifeline = outer.close_from;
+  auto lifeline = make_lifeline();
+  if (!lifeline) return tl::unexpected(std::move(lifeline.error()));
 
   auto outer_file = plan_file(outer);
   if (!outer_file) return tl::unexpected(std::move(outer_file.error()));
@@ -442,11 +235,13 @@ Result<BoxLaunch> BubblewrapBox::launch(const BoxRequest& request) const {
 
   BoxLaunch launch;
   launch.has_init = true;
-  launch.descriptors = {program_.get(), outer_file->get(), inner_file->get(), view_file->get(), request.control};
+  launch.descriptors = {program_.get(), outer_file->get(), inner_file->get(), view_file->get(), request.control,
+                        lifeline->reader.get()};
   if (*ruleset) launch.descriptors.push_back(ruleset->get());
   for (const Descriptor& procs : remains->cgroups->procs) launch.descriptors.push_back(procs.get());
   for (const Descriptor& bound : arguments.descriptors()) launch.descriptors.push_back(bound.get());
-  for (auto* file : {&*outer_file, &*inner_file, &*view_file, &*ruleset}) launch.owned.push_back(std::move(*file));
+  launch.descriptors.push_back(lifeline->writer.get());
+  for (auto* file : {&*outer_file, &*inner_file, &*view_file, &*ruleset, &lifeline->reader, &lifeline->writer}) launch.owned.push_back(std::move(*file));
   for (Descriptor& bound : arguments.descriptors()) launch.owned.push_back(std::move(bound));
   launch.remains = std::move(remains);
   launch.path = "/proc/self/fd/4";

@@ -2,9 +2,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +23,10 @@ namespace joey {
 namespace {
 
 constexpr std::string_view cgroup_prefix = "joey-box-";
+constexpr const char* unified_mount = "/sys/fs/cgroup";  // where container engines look for version 2
+constexpr int removal_tries_max = 20;
+constexpr useconds_t removal_wait_us = 5'000;
+constexpr int cpu_period_us = 100'000;  // the kernel's default
 
 bool write_text(const std::string& path, std::string_view text) {
   const Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
@@ -45,6 +52,18 @@ std::string new_cgroup_name() {
   return fmt::format("{}{}-{}-{}", cgroup_prefix, self, start_of(self), ++last);
 }
 
+// With the processes in it. They may take a moment to die; what is busy then goes when the next box is prepared.
+void remove_cgroup(const std::string& path) {
+  for (int tries = 0; tries < removal_tries_max && ::rmdir(path.c_str()) != 0 && errno == EBUSY; ++tries) {
+    std::ifstream processes(path + "/cgroup.procs");
+    for (pid_t pid = 0; processes >> pid;) {
+      if (pid > 0) ::kill(pid, SIGKILL);
+    }
+    ::usleep(removal_wait_us);
+  }
+}
+
+// Of a host that was killed: what is in it as well, where its supervisor was killed with it.
 void remove_abandoned_cgroups(const std::string& home) {
   const auto entries = read_directory(Descriptor(::open(home.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), home, 100'000);
   if (!entries) return;
@@ -53,7 +72,7 @@ void remove_abandoned_cgroups(const std::string& home) {
     long pid = 0;
     unsigned long long start = 0;
     if (::sscanf(entry.name.c_str() + cgroup_prefix.size(), "%ld-%llu-", &pid, &start) != 2 || start_of(pid) == start) continue;
-    ::rmdir(fmt::format("{}/{}", home, entry.name).c_str());  // fails while there are processes in it
+    remove_cgroup(fmt::format("{}/{}", home, entry.name));
   }
 }
 
@@ -96,6 +115,19 @@ std::string own_cgroup(std::string_view controller) {
   return {};
 }
 
+// Its directories in all hierarchies.
+std::vector<std::string> own_cgroups() {
+  std::vector<std::string> found;
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const std::size_t first = line.find(':');
+    const std::string controllers = line.substr(first + 1, line.find(':', first + 1) - first - 1);
+    std::string path = own_cgroup(controllers.substr(0, controllers.find(',')));
+    if (!path.empty() && std::find(found.begin(), found.end(), path) == found.end()) found.push_back(std::move(path));
+  }
+  return found;
+}
+
 bool set_limits(const CgroupHomes::Home& home, const std::string& path, const BoxLimits& limits) {
   const auto number = [](std::uint64_t value) { return fmt::to_string(value); };
   if (home.memory && limits.memory != 0) {
@@ -106,6 +138,13 @@ bool set_limits(const CgroupHomes::Home& home, const std::string& path, const Bo
     } else if (!write_text(path + "/memory.memsw.limit_in_bytes", number(limits.memory))) {
       write_text(path + "/memory.swappiness", "0");
     }
+  }
+  if (home.cpu && limits.cpu_percent != 0) {
+    const std::string quota = number(std::uint64_t{limits.cpu_percent} * (cpu_period_us / 100));
+    const std::string period = fmt::to_string(cpu_period_us);
+    const bool good = home.unified ? write_text(path + "/cpu.max", quota + " " + period)
+                                   : write_text(path + "/cpu.cfs_period_us", period) && write_text(path + "/cpu.cfs_quota_us", quota);
+    if (!good) return false;
   }
   return !home.processes || limits.processes == 0 || write_text(path + "/pids.max", number(limits.processes));
 }
@@ -141,7 +180,7 @@ std::uint64_t threads_of_user() {
 
 CommandCgroups::~CommandCgroups() {
   procs.clear();
-  for (const std::string& path : paths) ::rmdir(path.c_str());
+  for (const std::string& path : paths) remove_cgroup(path);
 }
 
 bool CgroupHomes::memory() const {
@@ -151,21 +190,34 @@ bool CgroupHomes::processes() const {
   return std::any_of(homes.begin(), homes.end(), [](const Home& home) { return home.processes; });
 }
 
+bool CgroupHomes::cpu() const {
+  return std::any_of(homes.begin(), homes.end(), [](const Home& home) { return home.cpu; });
+}
+
+bool CgroupHomes::limits_swap() const {
+  return std::any_of(homes.begin(), homes.end(), [](const Home& home) {
+    return home.memory && (home.unified || ::access((home.path + "/memory.memsw.limit_in_bytes").c_str(), F_OK) == 0);
+  });
+}
+
 CgroupHomes find_cgroup_homes(const BoxLimits& limits) {
   CgroupHomes found;
+  for (const std::string& home : own_cgroups()) remove_abandoned_cgroups(home);
   const auto consider = [&](CgroupHomes::Home home) {
-    if (home.path.empty() || (!home.memory && !home.processes)) return;
-    remove_abandoned_cgroups(home.path);
+    if (home.path.empty() || (!home.memory && !home.processes && !home.cpu)) return;
     if (works(home, limits)) found.homes.push_back(std::move(home));
   };
-  if (limits.memory != 0) consider({own_cgroup("memory"), false, true, false});
-  if (limits.processes != 0) consider({own_cgroup("pids"), false, false, true});
+  if (limits.memory != 0) consider({own_cgroup("memory"), false, true, false, false});
+  if (limits.processes != 0) consider({own_cgroup("pids"), false, false, true, false});
+  if (limits.cpu_percent != 0) consider({own_cgroup("cpu"), false, false, false, true});
   const std::string unified = own_cgroup("");
   if (!unified.empty()) {
     // Version 2 gives controllers to the children of a cgroup only if that holds no process, or is the root.
     if (!found.memory() && limits.memory != 0) write_text(unified + "/cgroup.subtree_control", "+memory");
     if (!found.processes() && limits.processes != 0) write_text(unified + "/cgroup.subtree_control", "+pids");
-    consider({unified, true, !found.memory() && limits.memory != 0, !found.processes() && limits.processes != 0});
+    if (!found.cpu() && limits.cpu_percent != 0) write_text(unified + "/cgroup.subtree_control", "+cpu");
+    consider({unified, true, !found.memory() && limits.memory != 0, !found.processes() && limits.processes != 0,
+              !found.cpu() && limits.cpu_percent != 0});
   }
   return found;
 }
@@ -181,6 +233,26 @@ Result<std::shared_ptr<CommandCgroups>> make_cgroups(const CgroupHomes& homes, c
     if (!made->procs.back()) return box_failure(fmt::format("opening the cgroup {}", path), errno);
   }
   return made;
+}
+
+ContainerCgroups ContainerCgroups::find() {
+  ContainerCgroups found;
+  struct statfs status = {};
+  if (::statfs(unified_mount, &status) == 0 && status.f_type == CGROUP2_SUPER_MAGIC) {
+    const std::string own = own_cgroup("");
+    if (own.starts_with(unified_mount) && ::access(own.c_str(), W_OK) == 0) found.unified_ = own.substr(std::string_view(unified_mount).size()) + "/";
+  }
+  found.homes_ = own_cgroups();
+  return found;
+}
+
+std::string ContainerCgroups::new_name() { return new_cgroup_name(); }
+
+// Of its own, runc makes them beneath its own cgroups; but of version 2, beside it, where this process may make none.
+std::string ContainerCgroups::path(const std::string& name) const { return unified_.empty() ? std::string() : unified_ + name; }
+
+void ContainerCgroups::remove(const std::string& name) const {
+  for (const std::string& home : homes_) remove_cgroup(fmt::format("{}/{}", home, name));
 }
 
 void add_limits(confine::Plan& plan, const BoxLimits& limits, const CgroupHomes& homes) {
@@ -209,6 +281,9 @@ void report_limits(BoxReport& report, const BoxLimits& limits, const CgroupHomes
                           "cgroups with the pids controller"
                         : "processes: limited for all of this user together, by what there are when a command starts: run "
                           "where this process may make cgroups with the pids controller");
+  }
+  if (limits.cpu_percent != 0 && !homes.cpu()) {
+    report.reduced.emplace_back("CPU: not limited for a command as a whole: run where this process may make cgroups with the cpu controller");
   }
   if (limits.disk != 0) {
     report.reduced.emplace_back(limits.file_size != 0

@@ -336,20 +336,20 @@ int landlock_abi() {
   return abi < 0 ? 0 : static_cast<int>(abi);
 }
 
-Result<Descriptor> inner_ruleset(confine::Plan& plan, const std::vector<const Descriptor*>& changing_directories,
-                                 const std::vector<std::string>& changing_paths, std::uint16_t proxy_port) {
+Result<Descriptor> inner_ruleset(confine::Plan& plan, const BoxRules& rules, const Root& root, const PrivateDirectory& own) {
   const int abi = landlock_abi();
   if (abi < 2) return Descriptor();  // the first would refuse every rename from one directory to another
-  auto created = Ruleset::create(abi, proxy_port != 0);
+  auto created = Ruleset::create(abi, rules.proxy_port != 0);
   if (!created) return tl::unexpected(std::move(created.error()));
-  Status ok;
-  for (const Descriptor* directory : changing_directories) {
-    if (ok) ok = created->allow(*directory, changing);
-  }
-  for (const std::string& path : changing_paths) {
+  const Descriptor top = root.open_at("", O_PATH | O_DIRECTORY, Root::Links::refuse);
+  if (!top) return box_failure("opening the workspace", errno);
+  Status ok = created->allow(top, changing);
+  std::vector<std::string> paths = rules.writable;
+  paths.insert(paths.end(), {own.home(), own.tmp(), own.var_tmp()});
+  for (const std::string& path : paths) {
     if (ok) ok = created->allow(path, changing);
   }
-  if (ok && proxy_port != 0) ok = created->allow_port(proxy_port);
+  if (ok && rules.proxy_port != 0) ok = created->allow_port(rules.proxy_port);
   if (!ok) return tl::unexpected(std::move(ok.error()));
   const auto add = [&](std::string_view path, std::uint64_t rights) {
     confine::PathRule& rule = plan.path_rules[plan.path_rules_count++];

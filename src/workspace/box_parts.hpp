@@ -26,8 +26,9 @@ struct BoxRequest {
   std::vector<std::string> arguments;
   std::vector<std::string> environment;  // "NAME=value"
   bool has_terminal{false};
-  int terminal{-1};  // the command's end of it; borrowed
-  int control{-1};   // the supervisor's end of the control socket; borrowed
+  int directory{-1};  // to run it in; borrowed, as the next two
+  int terminal{-1};   // the command's end of it
+  int control{-1};    // the supervisor's end of the control socket
 };
 
 // What the supervisor starts instead of the shell. The descriptors become 4, 5, ... there.
@@ -96,6 +97,7 @@ class PrivateDirectory {
   [[nodiscard]] std::string home() const { return path_ + "/home"; }
   [[nodiscard]] std::string tmp() const { return path_ + "/tmp"; }
   [[nodiscard]] std::string var_tmp() const { return path_ + "/var-tmp"; }
+  [[nodiscard]] std::string nothing() const { return path_ + "/nothing"; }  // empty, and nobody may look into it
 
  private:
   PrivateDirectory() = default;
@@ -103,12 +105,81 @@ class PrivateDirectory {
   Descriptor lock_;
 };
 
+// A directory with all in it, also what commands took their own permissions from. Symlinks are not followed.
+void remove_tree(const std::string& path);
+
+struct Ran {
+  int status{-1};  // a wait status
+  std::string output;
+};
+// Runs a program to its end, with nothing of this process but `passed`, which become 4, 5, ... there as for a command. -1: it
+// could not be started, or took too long.
+[[nodiscard]] Ran run_program(const std::vector<std::string>& command, const std::vector<int>& passed = {});
+
 // Files that live in memory: sealed, so that nobody who gets hold of one can change it.
 [[nodiscard]] Result<Descriptor> memory_file(const char* name, std::string_view bytes, bool executable);
 [[nodiscard]] Result<Descriptor> confine_program();
 [[nodiscard]] Result<Descriptor> plan_file(const confine::Plan& plan);
+[[nodiscard]] Result<Descriptor> command_file(const std::vector<confine::GuardedPath>& guarded, const std::string& directory,
+                                              const BoxRequest& request);
 [[nodiscard]] confine::Plan empty_plan();
+// Ends, for an init in a box, when the keeper outside has (confine::Plan).
+struct Lifeline {
+  Descriptor reader;
+  Descriptor writer;
+};
+[[nodiscard]] Result<Lifeline> make_lifeline();
 inline constexpr int plan_descriptors_first = 6;  // after the program and its plan
+
+// --- What a mount namespace shows (box_view.cpp) ---
+
+struct Mount {
+  enum class Kind : std::uint8_t { symlink, shown, changeable, hidden_file, hidden_directory };
+  Kind kind;
+  std::string path;      // in the box
+  std::string source{};  // what is shown or changeable; what a symlink says
+  Descriptor at{};       // of guarded paths: what is meant, whatever has its name meanwhile
+};
+
+// Names that must not come to be are held by an empty directory while commands run: git does not see one, and one that is
+// not empty is never removed. A host that is killed leaves it, with the sticky bit by which the next box knows it again. Who
+// holds one has a lock on it, and the last removes it.
+class Placeholders {
+ public:
+  Placeholders() = default;
+  Placeholders(const Placeholders&) = delete;
+  Placeholders& operator=(const Placeholders&) = delete;
+  ~Placeholders();
+  // In `directory`, where there is nothing of that name, or one that is held or was left. What others make there meanwhile
+  // is left alone.
+  [[nodiscard]] Status hold(const Descriptor& directory, const std::string& name);
+  [[nodiscard]] static bool is_one(const Descriptor& place);
+
+ private:
+  struct Held {
+    Descriptor parent;
+    Descriptor place;
+    std::string name;
+  };
+  [[nodiscard]] static bool is_there(const Held& held);
+  std::vector<Held> held_;
+};
+
+// The system of the machine, or of the folder `system_root`; `configuration` is the public part of its /etc.
+[[nodiscard]] std::vector<Mount> system_view(const std::string& system_root, const PublicPart& configuration);
+// What the box has of its own, and what it is given besides.
+[[nodiscard]] std::vector<Mount> own_view(const BoxRules& rules, const PrivateDirectory& own, const std::string& home);
+// The workspace, and over it what is guarded. A directory above a guarded path is mounted on itself, for what is mounted on
+// cannot be renamed.
+[[nodiscard]] Result<std::vector<Mount>> workspace_view(const BoxRules& rules, const Root& root, Placeholders& placeholders);
+
+// Where HOME is in the box.
+[[nodiscard]] std::string boxed_home(const BoxRules& rules);
+// What a box with a mount namespace cannot give here.
+void report_namespaces(BoxReport& report, const BoxRules& rules);
+// Root owns these outside as well as in a namespace: files of /proc that are to be covered.
+inline constexpr const char* kernel_files[] = {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq",  "/proc/bus",
+                                               "/proc/fs",  "/proc/acpi",          "/proc/scsi", "/proc/mtrr"};
 
 // --- Landlock (box_landlock.cpp) ---
 
@@ -116,10 +187,8 @@ inline constexpr int plan_descriptors_first = 6;  // after the program and its p
 [[nodiscard]] Result<std::shared_ptr<const PreparedBox>> prepare_landlock_box(BoxRules rules, bool probing);
 // For boxes with a mount namespace: a second guard of their files, which holds where root owns what the namespace shows (its
 // /proc above all); signals and abstract sockets within the box; TCP to no other port than the proxy's. Puts it into
-// `plan` but for the descriptor; the directories of `changing` are those of the box that lie outside it. Empty where this
-// kernel has nothing of that.
-[[nodiscard]] Result<Descriptor> inner_ruleset(confine::Plan& plan, const std::vector<const Descriptor*>& changing,
-                                               const std::vector<std::string>& changing_paths, std::uint16_t proxy_port);
+// `plan` but for the descriptor. Empty where this kernel has nothing of that.
+[[nodiscard]] Result<Descriptor> inner_ruleset(confine::Plan& plan, const BoxRules& rules, const Root& root, const PrivateDirectory& own);
 
 // --- The filter of system calls (box_filter.cpp) ---
 
@@ -152,20 +221,56 @@ struct CgroupHomes {
     bool unified{false};  // version 2
     bool memory{false};
     bool processes{false};
+    bool cpu{false};
   };
   std::vector<Home> homes;
   [[nodiscard]] bool memory() const;
   [[nodiscard]] bool processes() const;
+  [[nodiscard]] bool cpu() const;
+  [[nodiscard]] bool limits_swap() const;  // of memory: there is accounting of swap
 };
-// Tries it, and removes what killed hosts left.
+// Tries it, and removes what killed hosts left, with the processes in it.
 [[nodiscard]] CgroupHomes find_cgroup_homes(const BoxLimits& limits);
 [[nodiscard]] Result<std::shared_ptr<CommandCgroups>> make_cgroups(const CgroupHomes& homes, const BoxLimits& limits);
+
+// The cgroups of containers, which their engine makes: one of the container's name in every hierarchy, or in that of
+// version 2.
+class ContainerCgroups {
+ public:
+  [[nodiscard]] static ContainerCgroups find();
+  [[nodiscard]] static std::string new_name();
+  // For the bundle (cgroupsPath). Empty: the engine's own choice, which it needs not be able to make.
+  [[nodiscard]] std::string path(const std::string& name) const;
+  void remove(const std::string& name) const;
+
+ private:
+  std::vector<std::string> homes_;
+  std::string unified_;  // of the one hierarchy there is, the cgroup above; empty where there are those of version 1
+};
 
 // Resource limits, as far as cgroups do not keep them. `own_users`: the processes are counted in a user namespace of
 // their own.
 void add_limits(confine::Plan& plan, const BoxLimits& limits, const CgroupHomes& homes);
 // What of the limits is not kept.
 void report_limits(BoxReport& report, const BoxLimits& limits, const CgroupHomes& homes);
+
+// --- Containers (box_oci.cpp) ---
+
+// What a bundle's config.json says of one container.
+struct Container {
+  std::string root;                    // a directory of mount points, which is "/" where nothing is mounted
+  std::vector<std::string> arguments;  // of its init
+  const std::vector<Mount>* mounts{nullptr};
+  std::string nothing;      // what is seen of a hidden directory
+  std::string cgroup;       // empty: wherever its engine puts it
+  BoxLimits limits{};       // as far as cgroups are to keep them
+  bool limits_swap{false};  // where there is accounting of it
+  bool own_network{true};
+  std::uint32_t user{0};  // of the host: root of the container, without a root's rights
+  std::uint32_t group{0};
+};
+// By the OCI runtime specification 1.0.2. `invalid_argument`: a path is not UTF-8, which its JSON cannot say.
+[[nodiscard]] Result<std::string> container_config(const Container& container);
 
 // --- The other kinds ---
 

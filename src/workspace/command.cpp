@@ -345,10 +345,10 @@ struct Launch {
 };
 
 Result<Launch> make_launch(const Program& program, const CommandSpec& spec, const std::vector<std::string>& environment,
-                           int output, int control) {
+                           int directory, int output, int control) {
   Launch launch{program, {}, spec.terminal.has_value(), {}};
   if (!spec.box) return launch;
-  const BoxRequest request{program.path, program.arguments, environment, launch.has_terminal, output, control};
+  const BoxRequest request{program.path, program.arguments, environment, launch.has_terminal, directory, output, control};
   auto box = static_cast<const PreparedBox&>(*spec.box).launch(request);
   if (!box) return tl::unexpected(std::move(box.error()));
   launch.program = {box->path, box->arguments};
@@ -406,7 +406,7 @@ Result<Supervisor> Supervisor::start(int directory_fd, const Program& program, c
   const int output = command.output.get();
   const int input = command.input ? command.input.get() : output;
   const int errors = command.errors ? command.errors.get() : output;
-  auto launch = make_launch(program, spec, environment, output, control.get());
+  auto launch = make_launch(program, spec, environment, directory_fd, output, control.get());
   if (!launch) return tl::unexpected(std::move(launch.error()));
   supervisor.box_ = spec.box;
   supervisor.has_init_ = launch->box.has_init;

@@ -8,6 +8,12 @@
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
+#include <linux/stat.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -61,6 +67,47 @@ void read_plan(int fd) {
   if (size != static_cast<long>(sizeof plan) || plan.size != sizeof plan) fail("its plan is not whole", -EINVAL);
 }
 
+void take_own_mounts() {
+  require("a mount namespace", system_call(__NR_unshare, CLONE_NEWNS));
+  require("its mounts", system_call(__NR_mount, 0, address("/"), 0, MS_REC | MS_SLAVE, 0));
+}
+
+// No descriptor stays but these two, as 0 and 1; one that is not there leaves its number free.
+void keep_two_descriptors(int first, int second) {
+  if (first >= 0) system_call(__NR_dup3, first, 0, O_CLOEXEC);
+  if (second >= 0) system_call(__NR_dup3, second, 1, O_CLOEXEC);
+  system_call(__NR_close_range, 2, ~0U, 0);
+  if (second < 0) system_call(__NR_close, 1);
+  if (first < 0) system_call(__NR_close, 0);
+}
+
+[[noreturn]] void be_keeper(long maker) {
+  system_call(__NR_prctl, PR_SET_NAME, address("joey-keeper"));
+  keep_two_descriptors(plan.lifeline, -1);
+  int code = 0;
+  for (;;) {
+    int status = 0;
+    const long pid = system_call(__NR_wait4, -1, address(&status), __WALL);
+    if (pid == -EINTR) continue;
+    if (pid < 0) exit_now(code);
+    if (pid == maker && status != 0) code = supervisor::exit_code_start_failed;
+  }
+}
+
+// What asks commands to end must not end the maker of the box half way: it gets that blocked, and what it starts too.
+void leave_keeper_behind() {
+  require("adopting", system_call(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1));
+  set_blocked_signals(~0UL);
+  const long keeper = system_call(__NR_getpid);
+  const long maker = system_call(__NR_clone, SIGCHLD);
+  require("fork", maker);
+  if (maker != 0) be_keeper(maker);
+  set_blocked_signals(mask_of(SIGTERM) | mask_of(SIGINT) | mask_of(SIGHUP) | mask_of(SIGQUIT));
+  require("a parent's death", system_call(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL));
+  if (system_call(__NR_getppid) != keeper) exit_now(1);
+  system_call(__NR_close, plan.lifeline);
+}
+
 void join_cgroups() {
   for (const int cgroup : plan.cgroups) {
     if (cgroup >= 0) require("joining its cgroup", system_call(__NR_write, cgroup, address("0"), 1));
@@ -75,13 +122,6 @@ void set_limits() {
     const std::uint64_t value = limit.value < now[1] ? limit.value : now[1];
     const std::uint64_t wanted[2] = {value, value};
     require("setting its limits", system_call(__NR_prlimit64, 0, limit.resource, address(wanted), 0));
-  }
-}
-
-void ignore_signals() {
-  constexpr unsigned long ignored[4] = {1};  // struct sigaction of the kernel, SIG_IGN
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
-    system_call(__NR_rt_sigaction, signal, address(ignored), 0, sizeof(SignalMask));
   }
 }
 
@@ -103,17 +143,25 @@ void drop_privileges() {
   set_blocked_signals(~0UL);
   system_call(__NR_prctl, PR_SET_NAME, address("joey-init"));
   system_call(__NR_prctl, PR_SET_DUMPABLE, 0);  // what runs in the box has nothing to look for in here
-  const auto control = static_cast<unsigned>(plan.control);
-  if (control > 0) system_call(__NR_close_range, 0, control - 1, 0);
-  system_call(__NR_close_range, control + 1, ~0U, 0);
+  keep_two_descriptors(plan.control, plan.lifeline);
+  const SignalMask child = mask_of(SIGCHLD);
+  const long children = system_call(__NR_signalfd4, -1, address(&child), sizeof child, O_CLOEXEC | O_NONBLOCK);
+  require("watching its children", children);
   for (;;) {
     int status = 0;
-    const long pid = system_call(__NR_wait4, -1, address(&status), __WALL);
+    const long pid = system_call(__NR_wait4, -1, address(&status), __WALL | WNOHANG);
     if (pid == -EINTR) continue;
     if (pid < 0) exit_now(0);
-    if (pid != shell) continue;
-    const supervisor::Report report{supervisor::Report::Kind::boxed_shell_ended, status};
-    system_call(__NR_sendto, control, address(&report), sizeof report, MSG_NOSIGNAL);
+    if (pid == shell) {
+      const supervisor::Report report{supervisor::Report::Kind::boxed_shell_ended, status};
+      system_call(__NR_sendto, 0, address(&report), sizeof report, MSG_NOSIGNAL);
+    }
+    if (pid > 0) continue;
+    pollfd watched[] = {{static_cast<int>(children), POLLIN, 0}, {plan.lifeline >= 0 ? 1 : -1, POLLIN, 0}};
+    if (system_call(__NR_ppoll, address(watched), 2, 0, 0) < 0) continue;
+    if (watched[1].revents) exit_now(1);
+    char information[128];  // signalfd_siginfo; wait4 says the rest
+    system_call(__NR_read, children, address(information), sizeof information);
   }
 }
 
@@ -124,6 +172,7 @@ void leave_init_behind() {
   require("setsid", system_call(__NR_setsid));
   if (plan.has_terminal) require("taking its terminal", system_call(__NR_ioctl, 0, TIOCSCTTY, 0));
   reset_signals();
+  set_blocked_signals(0);
 }
 
 void restrict_files() {
@@ -144,27 +193,83 @@ void restrict_calls() {
   require("its filter of system calls", system_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, address(&program)));
 }
 
+// What a Command says, in memory.
+struct Program {
+  const char* path;
+  char** arguments;
+  char** environment;
+};
+
+void check_guarded(const GuardedPath& guarded) {
+  struct statx status;
+  const long looked = system_call(__NR_statx, AT_FDCWD, address(guarded.path), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_INO,
+                                  address(&status));
+  if (looked >= 0 && (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) && status.stx_ino == guarded.inode &&
+      status.stx_dev_major == guarded.device_major && status.stx_dev_minor == guarded.device_minor) {
+    return;
+  }
+  fail("a guarded path changed meanwhile, so that it would not be guarded: run it again", looked < 0 ? looked : -ESTALE);
+}
+
+long map_memory(long size, int fd) {
+  const long at = system_call(__NR_mmap, 0, size, PROT_READ | PROT_WRITE, fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE, fd);
+  if (at < 0 && at > -4096) fail("memory for its command", at);
+  return at;
+}
+
+Program read_command() {
+  const long size = system_call(__NR_lseek, plan.command, 0, SEEK_END);
+  require("its command", size);
+  const char* bytes = reinterpret_cast<const char*>(map_memory(size, plan.command));
+  const Command& command = *reinterpret_cast<const Command*>(bytes);
+  const auto* guarded = reinterpret_cast<const GuardedPath*>(bytes + command_header_size);
+  for (std::uint32_t i = 0; i < command.guarded_count; ++i) check_guarded(guarded[i]);
+
+  const char* text = reinterpret_cast<const char*>(guarded + command.guarded_count);
+  const auto take = [&] {
+    const char* taken = text;
+    while (*text++) {
+    }
+    return const_cast<char*>(taken);
+  };
+  require("its directory", system_call(__NR_chdir, address(take())));
+  const auto pointers_count = static_cast<long>(command.arguments_count) + command.environment_count + 2;
+  char** pointers = reinterpret_cast<char**>(map_memory(pointers_count * static_cast<long>(sizeof(char*)), -1));
+  Program program{take(), pointers, pointers + command.arguments_count + 1};
+  for (std::uint32_t i = 0; i < command.arguments_count; ++i) program.arguments[i] = take();
+  for (std::uint32_t i = 0; i < command.environment_count; ++i) program.environment[i] = take();
+  return program;
+}
+
 }  // namespace
 }  // namespace joey::confine
 
 extern "C" [[noreturn]] void joey_program_main(long* stack) {
   using namespace joey::confine;
+  namespace supervisor = joey::supervisor;
   const auto count = static_cast<int>(stack[0]);
   auto** arguments = reinterpret_cast<char**>(stack + 1);
-  if (count <= arguments_count) exit_now(2);
-  char** environment = arguments + count + 1;
+  if (count < 2) exit_now(exit_code_unused);
 
   read_plan(to_int(arguments[1]));
+  if (plan.command < 0 && count <= arguments_count) exit_now(exit_code_unused);
+  if (plan.has_own_mounts) take_own_mounts();
+  if (plan.is_keeper) leave_keeper_behind();
+  if (plan.fills_gap) require("dup", system_call(__NR_dup3, supervisor::first_passed, supervisor::first_passed - 1, 0));
   join_cgroups();
   set_limits();
   if (plan.drops_privileges) drop_privileges();
   if (plan.is_init) leave_init_behind();
-  if (plan.ignores_signals) ignore_signals();
+  char* nothing[] = {nullptr};
+  Program program{};
+  if (plan.command >= 0) {
+    program = read_command();
+  } else {
+    program = {arguments[2], arguments + arguments_count, arguments + count + 1};
+  }
+  if (plan.clears_environment) program.environment = nothing;
   if (plan.ruleset >= 0) restrict_files();
   require("closing descriptors", system_call(__NR_close_range, plan.close_from, ~0U, 0));
   if (plan.filter_count > 0) restrict_calls();
-  char* nothing[] = {nullptr};
-  const long status = system_call(__NR_execve, address(arguments[2]), address(arguments + arguments_count),
-                                  address(plan.clears_environment ? nothing : environment));
-  fail(arguments[2], status);
+  fail(program.path, system_call(__NR_execve, address(program.path), address(program.arguments), address(program.environment)));
 }

@@ -1,8 +1,10 @@
 // What the confine program is told: the last thing that runs before a boxed command's shell.
 //
 //   engine --- supervisor --- confine = shell                        (landlock)
-//   engine --- supervisor --- confine = bwrap --- confine --- shell   (bubblewrap)
-//   engine --- supervisor --- confine = runc ---- confine --- shell   (OCI)
+//   engine --- supervisor --- confine --- confine = bwrap --- confine --- shell   (bubblewrap)
+//   engine --- supervisor --- confine --- confine --- shell                       (OCI)
+//                                |
+//                                +------- confine = runc, which leaves when the container has begun
 //
 // Where "=" stands, the process becomes the next one. The program is freestanding like the supervisor and runs from
 // memory, so what loads or preloads libraries for a command has no say before the box is closed. It decides nothing:
@@ -19,6 +21,7 @@ namespace joey::confine {
 // The arguments of the program: its name, the descriptor of a Plan, the path of what it becomes, then the arguments of
 // that.
 inline constexpr int arguments_count = 3;
+inline constexpr int exit_code_unused = 2;  // of a program that is told nothing
 
 inline constexpr int cgroups_max = 4;
 inline constexpr int limits_max = 16;
@@ -37,9 +40,36 @@ struct PathRule {
 };
 inline constexpr int path_rules_max = 8;
 
+// A command that does not travel in arguments: which need not be UTF-8, as all is that runc is told, and which no list of
+// processes or file shows. A file holds this, the guarded paths, then as many strings as are counted, each with its NUL: the
+// directory to run it in, its path, its arguments, its environment.
+struct Command {
+  std::uint32_t guarded_count;
+  std::uint32_t arguments_count;
+  std::uint32_t environment_count;
+};
+inline constexpr int command_header_size = 16;  // where the guarded paths begin
+// A path that must be a mount of exactly this file: what mounts by name may have been led elsewhere.
+struct GuardedPath {
+  std::uint64_t inode;
+  std::uint32_t device_major;
+  std::uint32_t device_minor;
+  char path[4096];
+};
+
 // Carried out in this order. A descriptor below 0 is not there.
 struct Plan {
   std::uint32_t size;  // of this structure: both sides are of one build
+
+  // A mount namespace of its own: mounts of the next program end with it, however it ends.
+  std::uint32_t has_own_mounts;
+
+  // The process forks, and its child goes on to make the box; it may leave when the box is there. This one stays as the
+  // keeper: it adopts what there is, ends with the last of it, and with it ends `lifeline`, a pipe's writing end. SIGTERM
+  // and its like are blocked in both: they must reach the commands in the box, and nothing around them.
+  std::uint32_t is_keeper;
+  // Descriptor 3 must be taken: the next program passes on all from there to close_from, and would use a free one itself.
+  std::uint32_t fills_gap;
 
   std::int32_t cgroups[cgroups_max];  // cgroup.procs files: the process joins
   std::uint32_t limits_count;
@@ -50,9 +80,9 @@ struct Plan {
   std::uint32_t is_init;
   std::uint32_t has_terminal;
   std::int32_t control;
+  std::int32_t lifeline;  // of an init, the reading end: it ends, and all in its namespace, when its keeper has
+  std::int32_t command;   // a file with a Command, instead of arguments
 
-  // SIGTERM and its like must reach the commands in the box, not the program that holds the box.
-  std::uint32_t ignores_signals;
   std::uint32_t clears_environment;
   std::uint32_t drops_privileges;  // all capabilities, and every way to new ones
   std::int32_t ruleset;            // of Landlock; the path rules are added

@@ -145,7 +145,7 @@ def a_rule_for_files_holds_for_tools_and_commands_alike(case):
     equal((approval["by"], json.loads(approval["edited"])["command"]), ("person", "echo y > sub/mine.txt"), "the event of the change")
     check("changed the arguments" in case.results()[-2]["text"], "the model is told", case.results()[-2])
 
-    for box in ("landlock", "bubblewrap"):
+    for box in ("landlock", "bubblewrap", "oci"):
         run_tool = ("tool", "--workspace", case.workspace, "--box", box, *rules[2:], "execute_command")
         if case.joey(*run_tool, '{"command":"true"}').code != 0:
             print(f"skipped: {box} is not to be had here")
@@ -154,7 +154,7 @@ def a_rule_for_files_holds_for_tools_and_commands_alike(case):
         # By a way that no rule could see in the line.
         said = case.joey(*run_tool, json.dumps({"command": "n=env; cat .$n; l=lock; echo broken > app.$l"})).out
         check("TOKEN" not in said, f"{box}: the hidden file was read", said)
-        if box == "bubblewrap":  # landlock keeps it only where all is demanded, at a price, and says so
+        if box != "landlock":  # which keeps it only where all is demanded, at a price, and says so
             equal((case.workspace / "app.lock").read_text(), "old\n", f"{box}: the file that may not be changed")
 
 
@@ -202,7 +202,7 @@ def commands_in_a_box_reach_the_workspace_and_nothing_else(case):
     outside.write_text("OUTSIDE\n")
     tries = ["echo inside > sub/made.txt; cat sub/made.txt", "cat secret.txt", f"cat {outside}", "f=AGENTS.md; echo x >> $f",
              f"echo x > {case.directory}/new.txt", "d=.git/hooks; mkdir -p $d && echo x > $d/pre-commit"]
-    for box in ("landlock", "bubblewrap"):
+    for box in ("landlock", "bubblewrap", "oci"):
         probe = case.joey("tool", "--workspace", case.workspace, "--box", box, "execute_command", '{"command":"true"}')
         if probe.code != 0 and "box" in probe.out + probe.err:
             print(f"skipped: {box} is not to be had here: {probe.out.strip()}{probe.err.strip()}")
@@ -220,7 +220,7 @@ def commands_in_a_box_reach_the_workspace_and_nothing_else(case):
         check("OUTSIDE" not in results[2], f"{box}: a file outside was read", results[2])
         check(not (case.directory / "new.txt").exists(), f"{box}: a file outside was made")
         equal(outside.read_text(), "OUTSIDE\n", "the file outside")
-        if box == "bubblewrap":  # of landlock this is among what it says it does not guarantee
+        if box != "landlock":  # of landlock this is among what it says it does not guarantee
             equal((case.workspace / "AGENTS.md").read_text(), "Be kind.\n", "a protected file")
             check(not (case.workspace / ".git/hooks/pre-commit").exists(), "a hook was written")
         # A task keeps its box.

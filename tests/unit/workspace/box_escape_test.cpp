@@ -1,10 +1,14 @@
 // Attempts to get out of a box, one a row. Each is made in every box of this machine, where it must fail, and in none,
-// where it must succeed: a row that cannot succeed would prove nothing.
+// where it must succeed: a row that cannot succeed would prove nothing. What the attempt was answered says which layer of
+// the box stopped it; JOEY_BOX_ROW="part of a name", or "", shows that row by row.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <map>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,15 +31,15 @@ struct Attempt {
   const char* command;
   const char* shows{"ESCAPED"};  // in the output when it succeeds; so does a change of what is guarded
   Control control{Control::everybody};
-  BoxKind gap{BoxKind::none};  // the box whose report says that it does not stop this, or that has one of its own
+  // Boxes whose report says that they do not stop this, or that have one of their own.
+  enum class Gap : std::uint8_t { none, landlock, namespaces } gap{Gap::none};
   bool in_terminal{false};
 };
 
 constexpr const char* outside = outside_secret;
 constexpr const char* hidden = hidden_secret;
 
-constexpr Attempt attempts[] = {
-    // --- Files outside ---
+constexpr Attempt on_files[] = {
     {"read by its path", "cat $OUT/secret", outside},
     {"read by a relative path", "cat ../out/secret", outside},
     {"read by a path with many turns", "cat src/../../ws/../out/./secret", outside},
@@ -58,6 +62,8 @@ constexpr Attempt attempts[] = {
     {"link into the workspace by descriptor", "$P link_fd $OUT/secret a/link; cat a/link", outside},
     {"move into the workspace", "mv $OUT/target a/", "nothing"},
     {"copy by reference", "cp --reflink=auto $OUT/secret a/copy; cat a/copy", outside},
+    {"read beneath a directory that was left open", "for d in /proc/self/fd/* /proc/1/fd/* /proc/$PPID/fd/*; do cat $d/../../../../../../../../..$OUT/secret; done", outside, Control::perhaps},
+    {"change the program that made the box", "for p in self 1 $PPID; do : >> /proc/$p/exe && echo ESCAPED; done", "ESCAPED", Control::harmful},
     {"run it as a program", "bash $OUT/secret 2>&1 | grep -o 'outside-secret-[0-9]*'", outside},
     {"list a directory", "ls $OUT", "target"},
     {"search the machine", "find $OUT/.. -name secret -path '*out*' 2>/dev/null", "out/secret"},
@@ -79,18 +85,19 @@ constexpr Attempt attempts[] = {
     {"exchange", "$P exchange src/harmless $OUT/target", "nothing"},
     {"cut to nothing", "$P truncate $OUT/target", "nothing"},
     {"cut to nothing by opening", "$P truncating_open $OUT/target", "nothing"},
-    {"change the mode", "chmod 777 $OUT/target", "nothing", Control::everybody, BoxKind::landlock},
+    {"change the mode", "chmod 777 $OUT/target", "nothing", Control::everybody, Attempt::Gap::landlock},
     {"write a shell profile", "echo evil >> $OUT/.bashrc", "nothing"},
-    {"write the user's own profile", "f=$(getent passwd $(id -u) | cut -d: -f6)/.profile; [ -e $f ] && : >> $f && echo ESCAPED", "ESCAPED", Control::harmful, BoxKind::bubblewrap},
+    {"write the user's own profile", "f=$(getent passwd $(id -u) | cut -d: -f6)/.profile; [ -e $f ] && : >> $f && echo ESCAPED", "ESCAPED", Control::harmful, Attempt::Gap::namespaces},
     {"write a system program", ": >> /usr/bin/env && echo ESCAPED", "ESCAPED", Control::root},
     {"write the list of users", ": >> /etc/passwd && echo ESCAPED", "ESCAPED", Control::root},
     {"write a schedule", "for f in /etc/crontab /etc/cron.d/*; do [ -e $f ] && : >> $f && echo ESCAPED; done", "ESCAPED", Control::perhaps},
     {"preload a library everywhere", ": >> /etc/ld.so.cache && echo ESCAPED", "ESCAPED", Control::root},
     {"read password hashes", "cat /etc/shadow && echo ESCAPED", "ESCAPED", Control::root},
     {"read password hashes of groups", "cat /etc/gshadow && echo ESCAPED", "ESCAPED", Control::root},
-    {"write to the shared temporary directory", "ls /var/tmp && echo ESCAPED", "ESCAPED", Control::everybody, BoxKind::bubblewrap},
+    {"write to the shared temporary directory", "ls /var/tmp && echo ESCAPED", "ESCAPED", Control::everybody, Attempt::Gap::namespaces},
+};
 
-    // --- Hidden paths ---
+constexpr Attempt on_hidden[] = {
     {"hidden: read", "cat .env", hidden},
     {"hidden: read a file in a hidden directory", "cat secrets/key", hidden},
     {"hidden: read beneath directories", "cat a/b/token", hidden},
@@ -105,6 +112,7 @@ constexpr Attempt attempts[] = {
     {"hidden: rename its directory", "mv secrets src/; cat src/secrets/key", hidden},
     {"hidden: exchange", "$P exchange src/harmless .env; cat src/harmless", hidden},
     {"hidden: exchange its directory", "$P exchange src secrets; cat src/key", hidden},
+    {"hidden: unmount what is on it", "$P umount .env; umount -l .env; cat .env", hidden},
     {"hidden: bind", "$P bind .env src/bound", hidden, Control::root},
     {"hidden: map", "$P mmap a/b/token", hidden},
     {"hidden: reopen", "$P reopen .env", hidden},
@@ -123,8 +131,9 @@ constexpr Attempt attempts[] = {
     {"hidden: cut to nothing", "$P truncate a/b/token", "nothing"},
     {"hidden: make a file in its directory", "touch secrets/new", "nothing"},
     {"hidden: open by handle", "$P handle .env .", hidden, Control::root},
+};
 
-    // --- Read-only paths ---
+constexpr Attempt on_read_only[] = {
     {"read-only: write", "echo evil > AGENTS.md", "nothing"},
     {"read-only: append", "echo evil >> AGENTS.md", "nothing"},
     {"read-only: remove", "rm -f AGENTS.md", "nothing"},
@@ -139,7 +148,7 @@ constexpr Attempt attempts[] = {
     {"read-only: git hook by rename", "cp src/harmless src/pre-commit; mv src/pre-commit .git/hooks/", "nothing"},
     {"read-only: another hooks directory", "mv .git/hooks .git/old; mkdir .git/hooks; echo evil > .git/hooks/pre-commit", "nothing"},
     {"read-only: another git directory", "mv .git old; mkdir -p .git/hooks; echo evil > .git/hooks/pre-commit", "nothing"},
-    {"read-only: run a hook", "chmod +x .git/hooks/sample", "nothing", Control::everybody, BoxKind::landlock},
+    {"read-only: run a hook", "chmod +x .git/hooks/sample", "nothing", Control::everybody, Attempt::Gap::landlock},
     {"read-only: git configuration", "git config core.fsmonitor evil; echo evil >> .git/config", "nothing"},
     {"read-only: editor tasks", "echo evil > .vscode/tasks.json", "nothing"},
     {"read-only: editor settings", "sed -i s/a/b/ .vscode/settings.json; echo evil > .vscode/settings.json", "nothing"},
@@ -147,8 +156,9 @@ constexpr Attempt attempts[] = {
     {"read-only: a directory that was not there, moved", "mkdir src/r; echo evil > src/r/rules.md; mv -T src/r .roo", "nothing"},
     {"read-only: a symlink in its place", "ln -sfn src .roo", "nothing"},
     {"read-only: a file in its place", "echo evil > .roo", "nothing"},
+};
 
-    // --- Processes outside ---
+constexpr Attempt on_processes[] = {
     {"see another's environment", "tr '\\0' '\\n' < /proc/$VICTIM/environ", outside},
     {"see everybody's environment", "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep SECRET", outside},
     {"see another's memory map", "grep -q . /proc/$VICTIM/maps && echo ESCAPED"},
@@ -170,8 +180,9 @@ constexpr Attempt attempts[] = {
     {"open another's message queue", "$P queue $QUEUE"},
     {"inherit a descriptor", "$P descriptors", "ESCAPED", Control::harmful},
     {"have the machine's IPC listed with rights", "ipcrm -m 999999 2>&1 | grep -q 'invalid id' && ipcs -m | grep -q . && $P shared_memory $SHM"},
+};
 
-    // --- The network ---
+constexpr Attempt on_network[] = {
     {"abstract socket", "$P abstract $ABSTRACT"},
     {"local socket in the file system", "$P unix $SOCKET"},
     {"TCP", "$P tcp $TCP"},
@@ -187,11 +198,13 @@ constexpr Attempt attempts[] = {
     {"netlink audit", "$P socket 16 3 9"},
     {"netlink netfilter", "$P socket 16 3 12", "ESCAPED", Control::perhaps},
     {"netlink uevents", "$P socket 16 3 15"},
+    {"names of hosts", "for s in 127.0.0.1 127.0.0.53; do exec 5<> /dev/tcp/$s/53 && echo ESCAPED; done", "ESCAPED", Control::perhaps},
     {"virtual machine's socket", "$P socket 40 1 0", "ESCAPED", Control::perhaps},
     {"kernel crypto socket", "$P socket 38 5 0", "ESCAPED", Control::perhaps},
     {"Bluetooth, CAN, TIPC, RDS, KCM, SMC, XDP", "for f in 31 29 30 21 41 43 44; do $P socket $f 1 0; $P socket $f 2 0; $P socket $f 3 1; done", "ESCAPED", Control::perhaps},
+};
 
-    // --- The kernel ---
+constexpr Attempt on_kernel[] = {
     {"mount", "mkdir -p a/m; $P mount a/m", "ESCAPED", Control::root},
     {"unmount", "$P umount /sys", "ESCAPED", Control::harmful},
     {"mount as new kernels do", "$P new_mount_api", "ESCAPED", Control::root},
@@ -249,13 +262,14 @@ constexpr Attempt attempts[] = {
     {"user file systems", "[ -c /dev/fuse ] && exec 5<> /dev/fuse && echo ESCAPED", "ESCAPED", Control::perhaps},
     {"make a device", "$P device a/null", "ESCAPED", Control::root},
     {"another's terminal", "for t in /dev/tty1 /dev/console /dev/ttyS0; do [ -c $t ] && exec 5<> $t && echo ESCAPED; done", "ESCAPED", Control::perhaps},
-    {"shared memory files", "touch /dev/shm/joey-test-$VICTIM && echo ESCAPED", "ESCAPED", Control::harmful, BoxKind::bubblewrap},
-    {"type at the terminal", "$P type", "ESCAPED", Control::perhaps, BoxKind::none, true},
-    {"type at the terminal with high bits", "$P type_wide", "ESCAPED", Control::perhaps, BoxKind::none, true},
-    {"the console's selection", "$P console", "ESCAPED", Control::everybody, BoxKind::none, true},
-    {"a line discipline", "$P discipline", "ESCAPED", Control::everybody, BoxKind::none, true},
+    {"shared memory files", "touch /dev/shm/joey-test-$VICTIM && echo ESCAPED", "ESCAPED", Control::harmful, Attempt::Gap::namespaces},
+    {"type at the terminal", "$P type", "ESCAPED", Control::perhaps, Attempt::Gap::none, true},
+    {"type at the terminal with high bits", "$P type_wide", "ESCAPED", Control::perhaps, Attempt::Gap::none, true},
+    {"the console's selection", "$P console", "ESCAPED", Control::everybody, Attempt::Gap::none, true},
+    {"a line discipline", "$P discipline", "ESCAPED", Control::everybody, Attempt::Gap::none, true},
+};
 
-    // --- Limits ---
+constexpr Attempt on_limits[] = {
     {"more memory than it may", "$P memory 512"},
     {"more memory than it may, in many processes", "$P memory_by_many 100"},
     {"more processes than it may", "$P forks 300"},
@@ -265,6 +279,73 @@ constexpr Attempt attempts[] = {
     {"more time than it may", "$P time 3"},
     {"raise its limits", "ulimit -c unlimited && ulimit -n 512 && echo ESCAPED", "ESCAPED", Control::perhaps},
 };
+
+// What an attempt can be answered, and which layer answers so. The first that fits counts; the last fits always, for those
+// that keep their answer to themselves.
+struct Answer {
+  const char* says;
+  const char* layer;
+};
+
+namespace layer {
+constexpr const char* filter = "the filter of system calls";
+constexpr const char* landlock = "Landlock";
+constexpr const char* mounts = "mounts";
+constexpr const char* mount_namespace = "the mount namespace";
+constexpr const char* pid_namespace = "the pid namespace";
+constexpr const char* network_namespace = "the network namespace";
+constexpr const char* privileges = "dropped privileges";
+constexpr const char* limits = "limits";
+}  // namespace layer
+
+constexpr Answer refused_files[] = {{"Operation not permitted", layer::filter}, {"", layer::landlock}};
+constexpr Answer absent_files[] = {{"Read-only file system", layer::mounts}, {"Permission denied", layer::mounts}, {"", layer::mount_namespace}};
+constexpr Answer covered_files[] = {{"Operation not permitted", layer::filter}, {"", layer::mounts}};
+constexpr Answer refused_processes[] = {{"Permission denied", layer::landlock}, {"Operation not permitted", layer::filter}, {"", layer::landlock}};
+constexpr Answer absent_processes[] = {{"No such process", layer::pid_namespace}, {"Operation not permitted", layer::filter}, {"", layer::pid_namespace}};
+constexpr Answer refused_sockets[] = {{"", layer::filter}};
+constexpr Answer lonely_sockets[] = {{"Connection refused", layer::network_namespace}, {"temporarily unavailable", layer::network_namespace},
+                                     {"No such file", layer::mount_namespace}, {"", layer::filter}};
+constexpr Answer refused_calls[] = {{"Function not implemented", layer::filter}, {"Bad system call", layer::filter}, {"Operation not permitted", layer::filter},
+                                    {"Permission denied", layer::landlock}, {"No such file", layer::landlock}, {"", layer::privileges}};
+constexpr Answer absent_calls[] = {{"Function not implemented", layer::filter}, {"Bad system call", layer::filter}, {"Operation not permitted", layer::filter},
+                                   {"Read-only file system", layer::mounts}, {"Permission denied", layer::mounts}, {"No such file", layer::mount_namespace},
+                                   {"", layer::privileges}};
+constexpr Answer exceeded[] = {{"", layer::limits}};
+
+struct Section {
+  std::span<const Attempt> attempts;
+  std::span<const Answer> of_landlock;
+  std::span<const Answer> of_namespaces;
+};
+
+constexpr Section sections[] = {{on_files, refused_files, absent_files},
+                                {on_hidden, refused_files, covered_files},
+                                {on_read_only, refused_files, covered_files},
+                                {on_processes, refused_processes, absent_processes},
+                                {on_network, refused_sockets, lonely_sockets},
+                                {on_kernel, refused_calls, absent_calls},
+                                {on_limits, exceeded, exceeded}};
+
+std::string_view layer_of(const Section& section, BoxKind kind, std::string_view output) {
+  const auto answers = kind == BoxKind::landlock ? section.of_landlock : section.of_namespaces;
+  return std::find_if(answers.begin(), answers.end(), [&](const Answer& answer) { return output.find(answer.says) != output.npos; })->layer;
+}
+
+bool is_gap(Attempt::Gap gap, BoxKind kind) {
+  return gap == (kind == BoxKind::landlock ? Attempt::Gap::landlock : Attempt::Gap::namespaces);
+}
+
+// Calls it with each section and attempt, or with those that are asked for.
+template <class Call>
+void for_each_attempt(Call call) {
+  const char* only = std::getenv("JOEY_BOX_ROW");
+  for (const Section& section : sections) {
+    for (const Attempt& attempt : section.attempts) {
+      if (only == nullptr || std::string_view(attempt.name).find(only) != std::string_view::npos) call(section, attempt, only != nullptr);
+    }
+  }
+}
 
 // How an attempt went: what it showed, or what of the guarded it changed.
 struct Outcome {
@@ -301,22 +382,29 @@ void try_everything(BoxKind kind) {
   BoxWorld world;
   const auto box = try_box(kind, world.rules());
   if (!box) return;
-  int stopped = 0;
+  std::map<std::string_view, int> stopped;  // by which layer, how many
   int gaps = 0;
-  const char* only = std::getenv("JOEY_BOX_ROW");
-  for (const Attempt& attempt : attempts) {
-    if (only != nullptr && std::string_view(attempt.name).find(only) == std::string_view::npos) continue;
-    if (!is_kept_here(attempt, box->report())) continue;
+  for_each_attempt([&](const Section& section, const Attempt& attempt, bool shown) {
+    if (!is_kept_here(attempt, box->report())) return;
     const Outcome outcome = make_attempt(world, attempt, box);
-    if (only != nullptr) MESSAGE(std::string(attempt.name) << ": " << outcome.output);
-    if (attempt.gap == kind) {
+    if (is_gap(attempt.gap, kind)) {
       ++gaps;
-      continue;
+      return;
     }
     CHECK_MESSAGE(!outcome.escaped, std::string(to_string(kind)), ": ", std::string(attempt.name), ": ", outcome.output);
-    if (!outcome.escaped) ++stopped;
+    if (outcome.escaped) return;
+    const std::string_view layer = layer_of(section, kind, outcome.output);
+    ++stopped[layer];
+    if (shown) MESSAGE(std::string(to_string(kind)) << ": " << attempt.name << ": stopped by " << std::string(layer) << ": " << outcome.output);
+  });
+  std::string summary;
+  int all = 0;
+  for (const auto& [layer, count] : stopped) {
+    summary += fmt::format("; {} by {}", count, layer);
+    all += count;
   }
-  MESSAGE(std::string(to_string(kind)) << ": " << stopped << " attempts stopped; " << gaps << " that it says it does not stop, or that reach something of its own");
+  MESSAGE(fmt::format("{}: {} attempts stopped{}; {} that it says it does not stop, or that reach something of its own", to_string(kind), all,
+                      summary, gaps));
 }
 
 TEST_CASE("nothing gets out of a box of Landlock") { try_everything(BoxKind::landlock); }
@@ -326,16 +414,16 @@ TEST_CASE("nothing gets out of a container") { try_everything(BoxKind::oci); }
 TEST_CASE("without a box the same attempts succeed") {
   BoxWorld world;
   int succeeded = 0;
-  const char* only = std::getenv("JOEY_BOX_ROW");
-  for (const Attempt& attempt : attempts) {
-    if (only != nullptr && std::string_view(attempt.name).find(only) == std::string_view::npos) continue;
-    if (attempt.control == Control::harmful) continue;
+  int tried = 0;
+  for_each_attempt([&](const Section&, const Attempt& attempt, bool shown) {
+    ++tried;
+    if (attempt.control == Control::harmful) return;
     const Outcome outcome = make_attempt(world, attempt, nullptr);
-    if (only != nullptr) MESSAGE(std::string(attempt.name) << ": " << outcome.output);
+    if (shown) MESSAGE(std::string(attempt.name) << ": " << outcome.output);
     if (outcome.escaped) ++succeeded;
     if (succeeds_without(attempt.control)) CHECK_MESSAGE(outcome.escaped, std::string(attempt.name), ": ", outcome.output);
-  }
-  MESSAGE(succeeded << " of " << std::size(attempts) << " attempts succeed without a box");
+  });
+  MESSAGE(succeeded << " of " << tried << " attempts succeed without a box");
 }
 
 }  // namespace

@@ -361,6 +361,26 @@ TEST_CASE("a command in a box is asked to end before it is made to") {
   });
 }
 
+TEST_CASE("a command in a box with an init ends also if its supervisor is killed") {
+  in_every_box([](BoxWorld& world, const auto& box) {
+    if (box->report().kind == BoxKind::landlock) return;
+    const std::string sleep = fmt::format("615.{}", ::getpid());
+    Recorder recorder;
+    CommandSpec spec = world.spec_of("(setsid sleep " + sleep + " &); echo up; sleep " + sleep);
+    spec.box = box;
+    const auto command = world.start(std::move(spec), recorder);
+    REQUIRE(world.loop().run_until([&] { return recorder.output == "up\n"; }));
+    REQUIRE(std::system(fmt::format("pkill -9 -P {} -x joey-supervisor", ::getpid()).c_str()) == 0);
+    REQUIRE(world.loop().run_until([&] { return recorder.ended; }));
+    bool gone = false;
+    for (int i = 0; i < 1'000 && !gone; ++i) {
+      gone = std::system(fmt::format("pgrep -fx 'sleep {}' >/dev/null", sleep).c_str()) != 0;
+      if (!gone) ::usleep(10'000);
+    }
+    CHECK(gone);
+  });
+}
+
 // What this machine has of what boxes use.
 struct Counts {
   std::size_t descriptors, processes, mounts, cgroups;
@@ -495,12 +515,30 @@ TEST_CASE("a limit that is not kept is in the report") {
   });
 }
 
+TEST_CASE("a command has no more of the processors than its box says, or the report does") {
+  in_every_box([](BoxWorld& world, const auto& box) {
+    BoxRules rules = world.plain_rules();
+    rules.limits.cpu_percent = 50;
+    const auto slow = try_box(box->report().kind, rules);
+    if (mentions(slow->report().reduced, "CPU:")) return;
+    Recorder recorder;
+    CommandSpec spec = world.spec_of("echo up; sleep 600");
+    spec.box = slow;
+    const auto command = world.start(std::move(spec), recorder);
+    REQUIRE(world.loop().run_until([&] { return recorder.output == "up\n"; }));
+    const std::string files = fmt::format("/sys/fs/cgroup -path '*joey-box-{}-*' 2>/dev/null", ::getpid());
+    CHECK(count_lines(fmt::format("find {} -name cpu.cfs_quota_us -exec grep -x 50000 {{}} +; find {} -name cpu.max -exec grep -x '50000 100000' {{}} +", files, files)) == 1);
+    command->terminate(0ms);
+    CHECK(world.loop().run_until([&] { return recorder.ended; }));
+  });
+}
+
 TEST_CASE("rules that make no sense are refused") {
   BoxWorld world;
   const auto is_refused = [&](auto change) {
     BoxRules rules = world.plain_rules();
     change(rules);
-    for (const BoxKind kind : {BoxKind::landlock, BoxKind::bubblewrap}) {
+    for (const BoxKind kind : kinds) {
       const auto box = prepare_box(kind, rules);
       REQUIRE(!box);
       CHECK(box.error().code == ErrorCode::invalid_argument);
