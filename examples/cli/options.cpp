@@ -65,6 +65,7 @@ class Parser {
     add_auto_approve(sub);
     add_command_rules(sub);
     add_box(sub);
+    add_secrets(sub);
     sub.add_option("--provider", options_.provider, "anthropic, openai, openrouter, ollama, ... Default: whose key is set")
         ->type_name("NAME")
         ->envname("JOEY_PROVIDER")
@@ -101,6 +102,7 @@ class Parser {
     sub.add_option("--mode", options_.mode, "Go on in this mode")->type_name("MODE")->group(options_group);
     add_auto_approve(sub);
     add_box(sub);
+    add_secrets(sub);
     sub.add_option("--provider", options_.provider, "Must be the task's own")->type_name("NAME")->group(model_group);
     sub.add_option("--model", options_.model, "Must be the task's own")->type_name("NAME")->group(model_group);
     add_base_url(sub);
@@ -197,6 +199,7 @@ class Parser {
     add_auto_approve(sub);
     add_command_rules(sub);
     add_box(sub);
+    add_secrets(sub);
     sub.footer(
         "Prints {\"ok\":bool,...} on one line. Exit code: 0 when ok, else 1.\n"
         "Without --auto-approve every tool may run.\n\n"
@@ -239,6 +242,15 @@ class Parser {
         ->type_name("KIND")
         ->group(options_group);
   }
+  void add_secrets(CLI::App& sub) {
+    sub.add_option("--secret", options_.secret_variables,
+                   "A variable of the environment whose value nobody sees: not the model, the journal or the output; may be "
+                   "repeated")
+        ->type_name("VARIABLE")
+        ->group(options_group);
+    sub.add_flag("--show-keys", options_.show_keys, "Show what has the shape of a well-known key, unless it is a --secret")
+        ->group(options_group);
+  }
   void add_command_rules(CLI::App& sub) {
     sub.add_option("--allow-command", options_.allow_commands,
                    "Commands that run without asking: the words they begin with, as \"git diff\"; may be repeated")
@@ -265,6 +277,11 @@ class Parser {
   }
   void add_database(CLI::App& sub) {
     sub.add_option("--db", options_.database, "The database. Default: ~/.local/share/joey/joey.db")
+        ->type_name("FILE")
+        ->group(storage_group);
+    sub.add_option("--key-file", options_.key_file,
+                   "The keys that the database is encrypted with: a line each, a name and 64 hexadecimal digits; the first is "
+                   "for what is written from now on")
         ->type_name("FILE")
         ->group(storage_group);
   }

@@ -41,6 +41,7 @@ struct Options {
   std::string workspace{"."};
   std::string moved_workspace;  // of a task that goes on; empty: where it was
   std::string database;  // empty: the default
+  std::string key_file;  // with the keys that the database is encrypted with; empty: it is not
   std::string provider;  // empty: by the keys in the environment
   std::string model;
   std::string base_url;
@@ -50,6 +51,8 @@ struct Options {
   std::optional<std::string> auto_approve;
   std::vector<std::string> allow_commands;
   std::vector<std::string> deny_commands;
+  std::vector<std::string> secret_variables;  // of the environment: their values are not to be seen
+  bool show_keys{false};                      // what only has the shape of a key is shown
   OutputFormat output{OutputFormat::text};
   std::uint32_t turns_max{0};
   double cost_usd_max{0};

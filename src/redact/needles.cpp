@@ -53,6 +53,7 @@ Needles::Needles(std::span<const KnownSecret> secrets) : nodes_(1) {
     if (value.find('\n') == std::string_view::npos) continue;
     for (const std::string_view line : split_lines(value)) add_all(trim(line), index);
   }
+  nodes_.shrink_to_fit();
   link();
 }
 

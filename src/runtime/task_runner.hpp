@@ -72,6 +72,7 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   void run_tool(const effect::RunTool& e);
   void take_checkpoint(const effect::RunTool& e, std::shared_ptr<const Tool> tool);
   void start_tool(const effect::RunTool& e, const std::shared_ptr<const Tool>& tool);
+  void show_output(const std::string& call, std::string_view text);
   void tool_done(const std::string& call, ToolOutcome outcome);
   void start_subtask(const effect::StartSubtask& e);
   void set_timer(Timestamp at);
