@@ -67,6 +67,7 @@ int main(int argc, char **argv) {
   test_structs();
   test_lifetimes();
   test_callbacks();
+  test_secrets();
   test_workspaces();
   printf("%d passed, %d failed\n", passed, failed);
   return failed || !passed;
