@@ -125,6 +125,12 @@ void ReadingScan::advance_bare(const TextWindow& window, std::vector<SecretSpan>
 
 void ReadingScan::advance_decoded(const TextWindow& window, std::vector<SecretSpan>& found) {
   while (at_ < window.end()) {
+    if (const unsigned char c = window.at(at_); c != '%' && c != '\\') {
+      ++at_;
+      step(c);
+      if (needles_->match(state_) > 0) report(found);
+      continue;
+    }
     const auto decoded = decode(window.from(at_), window.last);
     if (!decoded) return;
     at_ += decoded->size;
