@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/uv_loop.hpp"
+#include "store/encrypted.hpp"
 #include "store/sqlite.hpp"
 #include "support.hpp"
 
@@ -18,12 +19,18 @@ constexpr std::size_t entry_bytes = 400;
 constexpr bench::Nanoseconds run_for = 700'000'000;
 
 // Every stream has one append under way, always.
-double journal_rate(joey::Durability durability, int streams) {
+double journal_rate(joey::Durability durability, int streams, bool encrypted = false) {
   const bench::Scratch scratch;
   joey::UvLoop loop;
   auto opened = joey::open_sqlite_store({.path = scratch.path("journal.db"), .durability = durability}, loop);
   if (!opened) std::exit(1);
-  joey::Store& store = **opened;
+  std::unique_ptr<joey::Store> owned = *std::move(opened);
+  if (encrypted) {
+    auto sealed = joey::make_encrypted_store(std::move(owned), {joey::StoreKey{"bench", {}}}, loop);
+    if (!sealed) std::exit(1);
+    owned = *std::move(sealed);
+  }
+  joey::Store& store = *owned;
   const auto entry = std::make_shared<const std::string>(entry_bytes, 'e');
   const bench::Nanoseconds began = bench::wall_now();
   std::uint64_t appended = 0;
@@ -44,7 +51,7 @@ double journal_rate(joey::Durability durability, int streams) {
   for (int stream = 0; stream < streams; ++stream) next(stream, 0);
   while (under_way > 0) loop.step(-1);
   const double rate = static_cast<double>(appended) * 1e9 / static_cast<double>(bench::wall_now() - began);
-  opened->reset();
+  owned.reset();
   return rate;
 }
 
@@ -85,10 +92,12 @@ int main(int count, char** arguments) {
     std::vector<double> bare;
     std::vector<double> one;
     std::vector<double> many;
+    std::vector<double> encrypted;
     for (int round = 0; round < 3; ++round) {
       bare.push_back(bare_rate(full));
       one.push_back(journal_rate(durability, 1));
       many.push_back(journal_rate(durability, 1'000));
+      encrypted.push_back(journal_rate(durability, 1'000, true));
     }
     const std::string name = std::string("appends.") + (full ? "full" : "process");
     const double base = bench::median(bare);
@@ -100,6 +109,7 @@ int main(int count, char** arguments) {
     report.line(name + ".bare_sqlite", base, "/s", "inserts of 400 bytes, each its own commit");
     report.line(name + ".one_stream", bench::median(one), "/s", times(bench::median(one)));
     report.line(name + ".1000_streams", bench::median(many), "/s", times(bench::median(many)));
+    report.line(name + ".1000_streams.encrypted", bench::median(encrypted), "/s", times(bench::median(encrypted)));
   }
   return 0;
 }

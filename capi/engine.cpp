@@ -1,6 +1,8 @@
 // Engines, and what they know of tasks without a session.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/json.hpp"
@@ -20,16 +22,21 @@ Result<HostOptions> host_options(const joey_engine_options* in) {
   std::shared_ptr<UserData> store_user;
   std::shared_ptr<UserData> transport_user;
   std::shared_ptr<UserData> clock_user;
+  std::shared_ptr<UserData> secrets_user;
   joey_store_vtable store;
   joey_transport_vtable transport;
   joey_clock_vtable clock;
+  joey_secrets_vtable secrets;
   const bool vtables_readable = read_struct(options.store, store) & read_struct(options.transport, transport) &
-                                read_struct(options.clock, clock);
+                                read_struct(options.clock, clock) & read_struct(options.secrets, secrets);
   if (options.store != nullptr) store_user = std::make_shared<UserData>(options.store_user_data, store.destroy);
   if (options.transport != nullptr) {
     transport_user = std::make_shared<UserData>(options.transport_user_data, transport.destroy);
   }
   if (options.clock != nullptr) clock_user = std::make_shared<UserData>(options.clock_user_data, clock.destroy);
+  if (options.secrets != nullptr) {
+    secrets_user = std::make_shared<UserData>(options.secrets_user_data, secrets.destroy);
+  }
   if (!readable || !vtables_readable) {
     return failure(ErrorCode::invalid_argument,
                    "options: struct_size is wrong, or a field of a newer version is set: start from JOEY_ENGINE_OPTIONS_INIT");
@@ -47,6 +54,9 @@ Result<HostOptions> host_options(const joey_engine_options* in) {
     return failure(ErrorCode::invalid_argument, "options: the transport lacks start");
   }
   if (options.clock != nullptr && clock.now == nullptr) return failure(ErrorCode::invalid_argument, "options: the clock lacks now");
+  if (options.secrets != nullptr && secrets.resolve == nullptr) {
+    return failure(ErrorCode::invalid_argument, "options: the secrets lack resolve");
+  }
 
   HostOptions out;
   if (options.database != nullptr) {
@@ -64,6 +74,20 @@ Result<HostOptions> host_options(const joey_engine_options* in) {
   if (transport_user) {
     out.make_transport = [transport, transport_user](std::shared_ptr<Postbox> postbox) {
       return make_host_transport(transport, transport_user, std::move(postbox));
+    };
+  }
+  if (options.store_keys == nullptr && options.store_keys_count > 0) {
+    return failure(ErrorCode::invalid_argument, "options: store_keys is NULL, and store_keys_count is not 0");
+  }
+  for (std::size_t i = 0; i < options.store_keys_count; ++i) {
+    StoreKey key;
+    key.id = text_or(options.store_keys[i].id, "");
+    std::copy(std::begin(options.store_keys[i].bytes), std::end(options.store_keys[i].bytes), key.bytes.begin());
+    out.store_keys.push_back(std::move(key));
+  }
+  if (secrets_user) {
+    out.make_secrets = [secrets, secrets_user](std::shared_ptr<Postbox> postbox) {
+      return make_host_secrets(secrets, secrets_user, std::move(postbox));
     };
   }
   if (clock_user) {
@@ -260,5 +284,14 @@ joey_status joey_engine_add_provider(joey_engine* engine, const char* name, size
     if (view(name, name_size).empty()) return invalid("a provider needs a name");
     const Status added = engine->host->add_provider(std::string(view(name, name_size)), make_host_model(vtable, user));
     return added ? JOEY_OK : fail(added.error());
+  });
+}
+
+joey_status joey_engine_rewrap_store_keys(joey_engine* engine) {
+  return guarded([&]() -> joey_status {
+    if (engine == nullptr) return invalid("engine is NULL");
+    const Status done = engine->host->wait<void>(
+        [host = engine->host.get()](Engine&, Completion<void> then) { host->rewrap_store_keys(std::move(then)); });
+    return done ? JOEY_OK : fail(done.error());
   });
 }

@@ -155,6 +155,8 @@ std::shared_ptr<HostPolicy> make_host_policy(const joey_policy_vtable& vtable, s
 ModelFactory make_host_model(const joey_provider_vtable& vtable, std::shared_ptr<UserData> user);
 std::unique_ptr<Transport> make_host_transport(const joey_transport_vtable& vtable, std::shared_ptr<UserData> user,
                                                std::shared_ptr<Postbox> postbox);
+std::shared_ptr<SecretResolver> make_host_secrets(const joey_secrets_vtable& vtable, std::shared_ptr<UserData> user,
+                                                  std::shared_ptr<Postbox> postbox);
 std::unique_ptr<Store> make_host_store(const joey_store_vtable& vtable, std::shared_ptr<UserData> user,
                                        Scheduler& scheduler, std::shared_ptr<Postbox> postbox);
 

@@ -100,6 +100,8 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   if (Status read = read_tool_changes(options.tools, out); !read) return tl::unexpected(std::move(read.error()));
   out.project_options.agent_rules = (options.flags & JOEY_SESSION_NO_AGENT_RULES) == 0;
   out.project_options.subfolder_rules = (options.flags & JOEY_SESSION_SUBFOLDER_RULES) != 0;
+  out.api_key_secret = text_or(options.api_key_secret, "");
+  out.key_shapes = (options.flags & JOEY_SESSION_KEEP_KEY_SHAPES) == 0;
   return out;
 }
 
@@ -359,6 +361,18 @@ joey_status joey_session_set_mention(joey_session* session, const char* mention,
       return s.set_mention(name, told);
     });
     return set ? JOEY_OK : fail(set.error());
+  });
+}
+
+joey_status joey_session_add_secret(joey_session* session, const char* name, size_t name_size, const char* value,
+                                    size_t value_size) {
+  return guarded([&]() -> joey_status {
+    if (session == nullptr) return invalid("session is NULL");
+    const Status added = ask_session<void>(
+        *session, [secret = KnownSecret{std::string(view(name, name_size)), std::string(view(value, value_size))}](Session& s) {
+          return s.add_secret(secret);
+        });
+    return added ? JOEY_OK : fail(added.error());
   });
 }
 

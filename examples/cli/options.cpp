@@ -66,6 +66,7 @@ class Parser {
     add_rules(sub);
     sub.add_option("--user", options_.user, "For whom it works: an id, for `joey audit`")->type_name("ID")->group(options_group);
     add_box(sub);
+    add_secrets(sub);
     sub.add_option("--provider", options_.provider, "anthropic, openai, openrouter, ollama, ... Default: whose key is set")
         ->type_name("NAME")
         ->envname("JOEY_PROVIDER")
@@ -105,6 +106,7 @@ class Parser {
     sub.add_option("--mode", options_.mode, "Go on in this mode")->type_name("MODE")->group(options_group);
     add_auto_approve(sub);
     add_box(sub);
+    add_secrets(sub);
     sub.add_option("--provider", options_.provider, "Must be the task's own")->type_name("NAME")->group(model_group);
     sub.add_option("--model", options_.model, "Must be the task's own")->type_name("NAME")->group(model_group);
     add_base_url(sub);
@@ -215,6 +217,7 @@ class Parser {
     add_mode(sub);
     add_rules(sub);
     add_box(sub);
+    add_secrets(sub);
     sub.footer(
         "Prints {\"ok\":bool,...} on one line. Exit code: 0 when ok, else 1.\n"
         "Without --auto-approve every tool may run.\n\n"
@@ -273,6 +276,15 @@ class Parser {
         ->type_name("KIND")
         ->group(options_group);
   }
+  void add_secrets(CLI::App& sub) {
+    sub.add_option("--secret", options_.secret_variables,
+                   "A variable of the environment whose value nobody sees: not the model, the journal or the output; may be "
+                   "repeated")
+        ->type_name("VARIABLE")
+        ->group(options_group);
+    sub.add_flag("--show-keys", options_.show_keys, "Show what has the shape of a well-known key, unless it is a --secret")
+        ->group(options_group);
+  }
   void add_tool_changes(CLI::App& sub) {
     sub.add_option("--tools", options_.tool_changes,
                    "Tools to tell the model of, or not, where that differs from what suits it: +edit,-apply_diff")
@@ -286,6 +298,11 @@ class Parser {
   }
   void add_database(CLI::App& sub) {
     sub.add_option("--db", options_.database, "The database. Default: ~/.local/share/joey/joey.db")
+        ->type_name("FILE")
+        ->group(storage_group);
+    sub.add_option("--key-file", options_.key_file,
+                   "The keys that the database is encrypted with: a line each, a name and 64 hexadecimal digits; the first is "
+                   "for what is written from now on")
         ->type_name("FILE")
         ->group(storage_group);
   }

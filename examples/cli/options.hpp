@@ -42,6 +42,7 @@ struct Options {
   std::string workspace{"."};
   std::string moved_workspace;  // of a task that goes on; empty: where it was
   std::string database;  // empty: the default
+  std::string key_file;  // with the keys that the database is encrypted with; empty: it is not
   std::string provider;  // empty: by the keys in the environment
   std::string model;
   std::string base_url;
@@ -52,6 +53,8 @@ struct Options {
   std::optional<std::string> auto_approve;  // rules, as joey.h describes them
   std::string ask;
   std::string never;
+  std::vector<std::string> secret_variables;  // of the environment: their values are not to be seen
+  bool show_keys{false};                      // what only has the shape of a key is shown
   OutputFormat output{OutputFormat::text};
   std::uint32_t turns_max{0};
   double cost_usd_max{0};

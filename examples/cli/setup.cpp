@@ -6,7 +6,10 @@
 #include <array>
 #include <cctype>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <vector>
 
 #include "event.hpp"
@@ -116,6 +119,14 @@ joey::SessionOptions with_images(joey::SessionOptions session) {
   return session;
 }
 
+void add_secrets(joey::Session& session, const Options& options) {
+  for (const std::string& name : options.secret_variables) {
+    const std::string value = variable(name.c_str());
+    if (value.empty()) throw UsageError(fmt::format("--secret: the variable {} is not set", name));
+    session.add_secret(name, value);
+  }
+}
+
 // Where a workspace is none to keep copies of, as a directory of the system, the person is told, and goes without.
 joey::Session made_session(joey::Engine& engine, joey::SessionOptions session) {
   try {
@@ -147,6 +158,39 @@ std::vector<std::string_view> items_of(std::string_view list) {
 constexpr std::array<std::string_view, 10> groups{"read",     "edit",   "command",   "mcp",     "modes",
                                                   "subtasks", "custom", "protected", "tainted", "all"};
 
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const int lower = std::tolower(static_cast<unsigned char>(c));
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// The keys of --key-file, whose names `names` keeps.
+std::vector<joey_store_key> store_keys(const std::string& path, std::deque<std::string>& names) {
+  std::vector<joey_store_key> keys;
+  if (path.empty()) return keys;
+  std::ifstream file(path);
+  if (!file) throw UsageError(fmt::format("--key-file: {} cannot be read", path));
+  std::string digits;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string name;
+    if (!(words >> name) || name.starts_with('#')) continue;
+    joey_store_key key{};
+    bool right = static_cast<bool>(words >> digits) && digits.size() == 2 * sizeof key.bytes;
+    for (std::size_t i = 0; right && i < sizeof key.bytes; ++i) {
+      const int high = hex_value(digits[2 * i]);
+      const int low = hex_value(digits[2 * i + 1]);
+      right = high >= 0 && low >= 0;
+      key.bytes[i] = static_cast<unsigned char>(high * 16 + low);
+    }
+    if (!right) throw UsageError(fmt::format("--key-file: key \"{}\" does not have 64 hexadecimal digits", name));
+    key.id = names.emplace_back(name).c_str();
+    keys.push_back(key);
+  }
+  if (keys.empty()) throw UsageError(fmt::format("--key-file: there is no key in {}", path));
+  return keys;
+}
+
 std::vector<std::string> tool_names(const joey::Session& session) {
   simdjson::dom::parser parser;
   const joey::Text json = session.tools();
@@ -175,8 +219,10 @@ joey::Engine open_engine(const Options& options, bool create) {
     std::filesystem::create_directories(path.parent_path(), error);
     if (error) throw UsageError(fmt::format("{} cannot be made: {}", path.parent_path().string(), error.message()));
   }
+  std::deque<std::string> names;
   return joey::Engine({.database = path.string(),
-                       .durability = options.durable_to_power_loss ? joey::Durability::full : joey::Durability::process});
+                       .durability = options.durable_to_power_loss ? joey::Durability::full : joey::Durability::process,
+                       .store_keys = store_keys(options.key_file, names)});
 }
 
 joey::Session new_session(joey::Engine& engine, const Options& options) {
@@ -193,8 +239,10 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .ask = options.ask,
                                .box = options.box,
                                .tools = options.tool_changes,
+                               .key_shapes = !options.show_keys,
                                .user = options.user};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), chosen_provider(options))));
+  add_secrets(made, options);
   check_rule_names(made, options);
   return made;
 }
@@ -212,8 +260,10 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
                                .home = home_directory(),
                                .checkpoints = checkpoints_directory(options),
                                .box = options.box.empty() ? task.box : options.box,
-                               .tools = options.tool_changes};
+                               .tools = options.tool_changes,
+                               .key_shapes = !options.show_keys};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), task.provider)));
+  add_secrets(made, options);
   check_rule_names(made, options);
   return made;
 }
@@ -227,7 +277,9 @@ joey::Session tool_session(joey::Engine& engine, const Options& options) {
                                              .home = home_directory(),
                                              .ask = options.ask,
                                              .box = options.box,
-                                             .tools = options.tool_changes}));
+                                             .tools = options.tool_changes,
+                                             .key_shapes = !options.show_keys}));
+  add_secrets(session, options);
   check_rule_names(session, options);
   return session;
 }

@@ -27,6 +27,7 @@ as OpenRouter and OpenAI do.
   --port N               port to listen on; 0, the default, lets the system choose
   --port-file FILE       write the port there when ready
   --log FILE             one JSON line per model request
+  --bodies FILE          the body of each of these, a line each
   --validate full|off    full, the default: refuse what the vendors refuse; off: only look for the turn, for speed
   --api-key KEY          refuse requests without it
   --turn-timing FILE     write times per request there, as CSV, at exit and on SIGUSR1
@@ -60,6 +61,7 @@ Options parse_options(int count, char** arguments) {
     if (name == "--script") options.script_path = value;
     else if (name == "--port-file") options.port_path = value;
     else if (name == "--log") options.provider.log_path = value;
+    else if (name == "--bodies") options.provider.bodies_path = value;
     else if (name == "--turn-timing") options.provider.timing_path = value;
     else if (name == "--api-key") options.provider.api_key = value;
     else if (name == "--validate" && (value == "full" || value == "off")) options.provider.validate = value == "full";

@@ -121,6 +121,11 @@ void append_chunked(HttpAnswer& answer, const EventStream& events, std::uint32_t
 
 Provider::Provider(const Script& script, ProviderOptions options)
     : script_(script), options_(std::move(options)), validator_(script) {
+  if (!options_.bodies_path.empty()) {
+    bodies_.reset(std::fopen(options_.bodies_path.c_str(), "we"));
+    if (!bodies_) throw std::system_error(errno, std::generic_category(), options_.bodies_path);
+    std::setvbuf(bodies_.get(), nullptr, _IOLBF, 64 << 10);
+  }
   if (options_.log_path.empty()) return;
   log_.reset(std::fopen(options_.log_path.c_str(), "we"));
   if (!log_) throw std::system_error(errno, std::generic_category(), options_.log_path);
@@ -420,6 +425,10 @@ std::int64_t Provider::compare_with_previous(Known& known, std::string_view body
 }
 
 void Provider::log(const Entry& entry, std::string_view body) {
+  if (bodies_) {
+    std::fwrite(body.data(), 1, body.size(), bodies_.get());
+    std::fputc('\n', bodies_.get());
+  }
   if (!log_) return;
   std::string line = fmt::format(R"({{"n":{},"wire":"{}","conversation":"{:016x}","turn":{},"attempt":{},)"
                                  R"("status":{},"bytes":{},"fnv64":"{:016x}")",

@@ -20,6 +20,7 @@ struct ProviderOptions {
   bool validate = true;
   std::string api_key;      // empty: anyone may ask
   std::string log_path;     // empty: no log
+  std::string bodies_path;  // empty: they are not kept
   std::string timing_path;  // empty: no timing
 };
 
@@ -84,6 +85,7 @@ class Provider final : public HttpHandler {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
   std::unique_ptr<std::FILE, Closer> log_;
+  std::unique_ptr<std::FILE, Closer> bodies_;
   Validator validator_;
   Facts facts_;
   EventStream events_;

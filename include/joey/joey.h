@@ -132,6 +132,7 @@ typedef struct joey_clock_vtable joey_clock_vtable;
 typedef struct joey_provider_vtable joey_provider_vtable;
 typedef struct joey_tool_vtable joey_tool_vtable;
 typedef struct joey_policy_vtable joey_policy_vtable;
+typedef struct joey_secrets_vtable joey_secrets_vtable;
 
 /* ---- Engine ------------------------------------------------------------------------------------------------------- */
 
@@ -140,6 +141,15 @@ typedef struct joey_policy_vtable joey_policy_vtable;
 
 #define JOEY_DURABILITY_FULL 0    /**< An event that was handed out survives a power failure. */
 #define JOEY_DURABILITY_PROCESS 1 /**< It survives the death of the process (kill -9), not of the machine. */
+
+/** Bytes of a store's key. */
+#define JOEY_STORE_KEY_SIZE 32
+
+/** A key that what is stored is encrypted with (XChaCha20-Poly1305, by way of data keys that the store keeps sealed). */
+typedef struct joey_store_key {
+  const char *id; /**< What errors call it: [A-Za-z0-9._-]{1,64}, ends in NUL. */
+  unsigned char bytes[JOEY_STORE_KEY_SIZE]; /**< Random. Whoever has them can read the store; nobody can without. */
+} joey_store_key;
 
 typedef struct joey_engine_options {
   size_t struct_size;   /**< sizeof as the caller compiled it: use JOEY_ENGINE_OPTIONS_INIT. */
@@ -155,10 +165,17 @@ typedef struct joey_engine_options {
   void *transport_user_data;              /**< For `transport`. */
   const joey_clock_vtable *clock;         /**< Instead of the system's. NULL: the system's. */
   void *clock_user_data;                  /**< For `clock`. */
+  const joey_secrets_vtable *secrets;     /**< Resolves the secrets that sessions name. NULL: none can be named. */
+  void *secrets_user_data;                /**< For `secrets`. */
+  const joey_store_key *store_keys; /**< What is kept in the database, memory or `store` is encrypted with the first; the
+                                         others are for what was written before. Copied. Without the key that a store was
+                                         encrypted with, every call on it fails with JOEY_ERR_DENIED and the key's id.
+                                         NULL: nothing is encrypted. */
+  size_t store_keys_count;
 } joey_engine_options;
 
 #define JOEY_ENGINE_OPTIONS_INIT \
-  { sizeof(joey_engine_options), NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
+  { sizeof(joey_engine_options), NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
 
 /**
  * Starts an engine.
@@ -200,6 +217,14 @@ JOEY_API joey_status joey_engine_poll_timeout(const joey_engine *engine, int32_t
  * Threads: always the same one. Since: 1.0.
  */
 JOEY_API joey_status joey_engine_step(joey_engine *engine, int32_t timeout_ms);
+
+/**
+ * Makes the first of the engine's store_keys the only one that is needed from the next engine on: the data keys are sealed
+ * with it anew, and nothing else is written. Waits.
+ * @return JOEY_OK; JOEY_ERR_CONFLICT when the store is not encrypted; JOEY_ERR_DENIED when a key is missing; JOEY_ERR_IO.
+ * Since: 1.0.
+ */
+JOEY_API joey_status joey_engine_rewrap_store_keys(joey_engine *engine);
 
 /* ---- Session ------------------------------------------------------------------------------------------------------ */
 
@@ -262,16 +287,21 @@ typedef struct joey_session_options {
   const char *tools; /**< Which tools the model is told of, where that is not to be what suits it: "+edit,-apply_diff".
                           Models that were trained on another way to edit get that instead of apply_diff. A tool left
                           out can still be called by a model that knows it: `deny` forbids. NULL: no change. */
+  const char *api_key_secret; /**< Instead of `api_key`: the name by which joey_engine_options.secrets resolves it, before
+                                   the first request, and again when a server answers 401: keys rotate without a restart.
+                                   NULL: `api_key`. */
   const char *user; /**< For whom the session works, in the host's words: an id, for audits. NULL: nobody is named. */
 } joey_session_options;
 
 #define JOEY_SESSION_OPTIONS_INIT                                                                                     \
   { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
-    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */
 #define JOEY_SESSION_BOX_DEMANDS_ALL 4U /**< A guarantee of `box` that this machine cannot give fails the session. */
+#define JOEY_SESSION_KEEP_KEY_SHAPES 8U /**< What only has the shape of a well-known key (AKIA..., ghp_..., a JWT, a private
+                                             key in PEM) is shown; secrets that are known are not. */
 
 /**
  * Makes a session. Its options are copied into each task it starts and do not change that task later.
@@ -360,6 +390,27 @@ JOEY_API joey_status joey_session_set_prompt_section(joey_session *session, cons
  */
 JOEY_API joey_status joey_session_set_mention(joey_session *session, const char *mention, size_t mention_size,
                                               const char *text, size_t text_size);
+
+/** Bytes of a secret of joey_session_add_secret(), at least and at most; and of all those of one session. */
+#define JOEY_SECRET_SIZE_MIN 8
+#define JOEY_SECRET_SIZE_MAX 8192
+#define JOEY_SECRETS_SIZE_MAX 65536
+
+/**
+ * Makes a value known that no model, journal, event or output is to hold from now on. What tools, files, commands and
+ * providers bring with it has "[secret:NAME:1f3a9c7d]" instead, also where the value is in base64, hexadecimal, percent-
+ * encoded, escaped, quoted or broken into lines. Equal values have equal tags within an engine's life, and tags tell nothing
+ * of the value. A file that is edited keeps its secrets where their placeholders stay; none gets into another file this way.
+ * The session's api_key, image_api_key and resolved api_key_secret are known without this.
+ *
+ * @param name   What is shown, in [a-z0-9-], at most 40 characters; others are changed to those.
+ * @param value  JOEY_SECRET_SIZE_MIN to JOEY_SECRET_SIZE_MAX bytes, not counting white space around it. Copied.
+ * @return JOEY_OK; JOEY_ERR_INVALID_ARGUMENT when it is shorter: it would be found in ordinary text; JOEY_ERR_LIMIT when it
+ *         is longer, or the session knows JOEY_SECRETS_SIZE_MAX bytes. Of one name the last four values are kept.
+ * Callback-safe. Since: 1.0.
+ */
+JOEY_API joey_status joey_session_add_secret(joey_session *session, const char *name, size_t name_size, const char *value,
+                                             size_t value_size);
 
 /**
  * Takes a checkpoint of the workspace now, for `task`: a task's id, or any name of the host's.
@@ -855,6 +906,36 @@ JOEY_API void joey_http_body(joey_http_exchange *exchange, const char *bytes, si
 /** The end. `status`: JOEY_OK, JOEY_ERR_IO or JOEY_ERR_TIMEOUT; `message` one line on a failure. */
 JOEY_API void joey_http_end(joey_http_exchange *exchange, joey_status status, const char *message,
                             size_t message_size);
+
+/* ---- Secrets of the host ------------------------------------------------------------------------------------------ */
+
+/** One question for a secret. The host ends it exactly once, also after a cancel, from any thread, also inside `resolve`. */
+typedef struct joey_secret_request joey_secret_request;
+
+/** Where a host keeps its secrets: a vault, a keyring. */
+struct joey_secrets_vtable {
+  size_t struct_size;
+  /** Starts to look the secret up, on the loop thread, and returns soon. */
+  void (*resolve)(void *user_data, joey_secret_request *request);
+  /** The answer is no longer wanted, after a minute or as the session ended: end it soon. On the loop thread. May be NULL. */
+  void (*cancel)(void *user_data, joey_secret_request *request);
+  /** Called once when no session of the engine uses it any more. May be NULL. */
+  void (*destroy)(void *user_data);
+};
+
+#define JOEY_SECRETS_VTABLE_INIT \
+  { sizeof(joey_secrets_vtable), NULL, NULL, NULL }
+
+/** The name that the session gave; lent until the request ends. Any thread; callback-safe. Since: 1.0. */
+JOEY_API const char *joey_secret_request_name(const joey_secret_request *request, size_t *out_size);
+/** The value: one line of printable ASCII without spaces; copied. The pointer is invalid afterwards. Any thread; callback-safe.
+    Since: 1.0. */
+JOEY_API void joey_secret_resolved(joey_secret_request *request, const char *value, size_t value_size);
+/**
+ * There is none. JOEY_ERR_IO, JOEY_ERR_TIMEOUT and JOEY_ERR_BUSY are asked again as a request to a model is; with others the
+ * task fails. `message` is one line, for the person, without secrets. Any thread; callback-safe. Since: 1.0.
+ */
+JOEY_API void joey_secret_failed(joey_secret_request *request, joey_status status, const char *message, size_t message_size);
 
 /* ---- Store of the host -------------------------------------------------------------------------------------------- */
 

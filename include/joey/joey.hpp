@@ -41,6 +41,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace joey {
 
@@ -183,6 +184,9 @@ struct EngineOptions {
   void* transport_user_data{nullptr};
   const joey_clock_vtable* clock{nullptr};
   void* clock_user_data{nullptr};
+  const joey_secrets_vtable* secrets{nullptr};  // resolves the secrets that sessions name
+  void* secrets_user_data{nullptr};
+  std::vector<joey_store_key> store_keys{};  // what is kept is encrypted with the first; empty: it is not
 };
 
 // An export for auditors; joey_engine_audit() describes it.
@@ -223,6 +227,10 @@ class Engine {
     raw.transport_user_data = options.transport_user_data;
     raw.clock = options.clock;
     raw.clock_user_data = options.clock_user_data;
+    raw.secrets = options.secrets;
+    raw.secrets_user_data = options.secrets_user_data;
+    raw.store_keys = options.store_keys.data();
+    raw.store_keys_count = options.store_keys.size();
     joey_engine* engine = nullptr;
     check(joey_engine_create(&raw, &engine));
     handle_.reset(engine);
@@ -232,6 +240,9 @@ class Engine {
   // it keeps the call and answers from any thread.
   template <std::invocable<class ModelCall> Handler>
   void add_provider(std::string_view name, Handler handler);
+
+  // Makes the first of the store's keys the only one that is needed from the next engine on.
+  void rewrap_store_keys() { check(joey_engine_rewrap_store_keys(get())); }
 
   // The store, as JSON; joey.h describes each.
   [[nodiscard]] Text list_tasks(std::string_view parent = {}, std::string_view cursor = {},
@@ -580,6 +591,8 @@ struct SessionOptions {
   std::string box{};  // of commands: "landlock", "bubblewrap" or "oci"; empty: none
   bool box_demands_all{false};
   std::string tools{};  // changes to those the model is told of, as "+edit,-apply_diff"
+  std::string api_key_secret{};  // instead of api_key: the name by which EngineOptions::secrets resolves it
+  bool key_shapes{true};         // what has the shape of a well-known key is not shown
   std::string user{};   // for whom it works, in the host's words
 };
 
@@ -618,6 +631,8 @@ class Session {
     raw.ask = detail::option(options.ask);
     raw.box = detail::option(options.box);
     if (options.box_demands_all) raw.flags |= JOEY_SESSION_BOX_DEMANDS_ALL;
+    if (!options.key_shapes) raw.flags |= JOEY_SESSION_KEEP_KEY_SHAPES;
+    raw.api_key_secret = detail::option(options.api_key_secret);
     raw.tools = detail::option(options.tools);
     raw.user = detail::option(options.user);
     joey_session* session = nullptr;
@@ -705,6 +720,10 @@ class Session {
   // What @problems or @terminal in a message means from now on.
   void set_mention(std::string_view mention, std::string_view text) {
     check(joey_session_set_mention(get(), mention.data(), mention.size(), text.data(), text.size()));
+  }
+  // A value that nobody is to see from now on; of eight bytes at least.
+  void add_secret(std::string_view name, std::string_view value) {
+    check(joey_session_add_secret(get(), name.data(), name.size(), value.data(), value.size()));
   }
   // Replaces a section of the system prompt of the tasks started from now on; an empty text leaves it out.
   void set_prompt_section(std::string_view section, std::string_view text) {

@@ -13,6 +13,9 @@ using Digest = std::string;
 
 [[nodiscard]] Digest digest(std::string_view bytes);
 
+// One that nobody can compute or compare without the key, of 16 to 64 bytes.
+[[nodiscard]] Digest keyed_digest(std::string_view key, std::string_view bytes);
+
 // A digest of bytes that arrive in pieces. Copies: hash a common prefix once, then continue each copy its own way.
 class Digester {
  public:

@@ -290,8 +290,7 @@ class Expander {
       return fmt::format("(a binary file of {} bytes: not shown here; read_file may)\n", bytes.size());
     }
     if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
-    return numbered_lines(shown(path), is_utf8(bytes) ? bytes : to_utf8(bytes), limits_,
-                          std::min(bytes_max, limits_.file_bytes_max));
+    return numbered_lines(shown(path), clean(to_utf8(bytes)), limits_, std::min(bytes_max, limits_.file_bytes_max));
   }
 
   // Why the image cannot be attached; empty when it is.
@@ -311,8 +310,10 @@ class Expander {
     return {};
   }
 
+  [[nodiscard]] std::string clean(std::string text) const { return sources_.clean ? sources_.clean(text) : text; }
+
   std::string told_by(const std::function<std::string()>& source, std::string_view otherwise) const {
-    const std::string told = source ? to_utf8(source()) : std::string();
+    const std::string told = source ? clean(to_utf8(source())) : std::string();
     return trim(told).empty() ? std::string(otherwise) : elide_middle(told, limits_.source_bytes_max);
   }
 

@@ -24,6 +24,8 @@ struct MentionSources {
   std::function<std::string()> problems;  // of an editor or a compiler, for @problems
   std::function<std::string()> terminal;  // what the person's terminal shows, for @terminal
   CancelToken cancel;
+  // Takes out of a text what is not to be shown, before it is cut; lines stay lines. May be empty.
+  std::function<std::string(std::string_view)> clean;
 };
 
 struct MentionLimits {

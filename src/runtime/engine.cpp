@@ -202,10 +202,12 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
   context->scheduler = &scheduler_;
   context->cancel = cancel;
   context->background = background.get();
+  context->redactor = session->redactor();
   context->on_output = [](std::string_view) {};
   tool->run(std::move(minified), std::move(context),
             [ended = count_tool(), background, session, tool, done = std::move(done)](ToolOutcome outcome) {
               ended();
+              outcome.text = session->redactor()->redact(outcome.text);
               done(std::move(outcome));
             });
 }

@@ -69,10 +69,17 @@ Status Host::open() {
     SqliteOptions sqlite;
     sqlite.path = options_.database;
     sqlite.durability = options_.durability;
+    sqlite.blobs_by_content = options_.store_keys.empty();
     // The store's pauses and time-outs are the machine's, not a host's clock's.
     auto opened = open_sqlite_store(std::move(sqlite), loop_);
     if (!opened) return tl::unexpected(std::move(opened.error()));
     store = *std::move(opened);
+  }
+  if (!options_.store_keys.empty()) {
+    auto encrypted = make_encrypted_store(std::move(store), std::exchange(options_.store_keys, {}), scheduler());
+    if (!encrypted) return tl::unexpected(std::move(encrypted.error()));
+    encrypted_ = encrypted->get();
+    store = *std::move(encrypted);
   }
   // Otherwise requests that may be under way wait once more, inside libcurl, which searches its whole line for each.
   CurlOptions curl;
@@ -80,6 +87,10 @@ Status Host::open() {
   curl.connections_max = std::max(curl.connections_max, options_.requests_max);
   auto transport =
       options_.make_transport ? options_.make_transport(postbox_) : make_curl_transport(loop_.handle(), loop_, std::move(curl));
+  RedactionKey redaction_key{};
+  randombytes_buf(redaction_key.data(), redaction_key.size());
+  redactors_ = std::make_shared<RedactorPool>(redaction_key);
+  if (options_.make_secrets) resolver_ = options_.make_secrets(postbox_);
   EngineOptions engine_options;
   engine_options.requests_max = options_.requests_max;
   engine_options.random = random_bits;
@@ -139,6 +150,11 @@ Status Host::add_provider(std::string name, ModelFactory factory) {
   return {};
 }
 
+void Host::rewrap_store_keys(Completion<void> done) {
+  if (encrypted_ == nullptr) return done(failure(ErrorCode::conflict, "the engine's store is not encrypted: it has no keys"));
+  encrypted_->rewrap(std::move(done));
+}
+
 namespace {
 
 // What the workspace and the person's own folder say; the mode asked for must be among it.
@@ -173,6 +189,18 @@ void choose_tools(const std::string& model, SessionRequest& request, SessionSetu
 
 }  // namespace
 
+Result<std::shared_ptr<ApiKey>> Host::api_key(const SessionRequest& request, const std::shared_ptr<SessionSecrets>& secrets) {
+  if (request.api_key_secret.empty()) return make_fixed_key(request.api_key);
+  if (!request.api_key.empty()) {
+    return failure(ErrorCode::invalid_argument, "a session has an api_key or an api_key_secret, not both");
+  }
+  if (resolver_ == nullptr) {
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("secret \"{}\": the engine has no resolver of secrets", request.api_key_secret));
+  }
+  return make_resolved_key(request.api_key_secret, resolver_, secrets, scheduler());
+}
+
 Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   if (request.workspace.empty()) return failure(ErrorCode::invalid_argument, "a session needs a workspace");
   SessionSetup setup;
@@ -180,7 +208,11 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   config.mode = request.mode;
   config.user = std::move(request.user);
   config.provider = request.provider;
-  config.base_url = request.base_url;
+  setup.secrets = std::make_shared<SessionSecrets>(redactors_, request.key_shapes);
+  // Keys that are too short to be looked for are those of servers that want none.
+  (void)setup.secrets->add({"api-key", request.api_key});
+  (void)setup.secrets->add({"image-api-key", request.images.api_key});
+  config.base_url = Redactor(RedactionKey{}, {}).redact(request.base_url);  // it may have a password
   config.model = request.model;
   config.limits = request.limits;
   config.policy = std::move(request.policy);
@@ -253,7 +285,9 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   if (factory) {
     setup.model = factory(postbox_);
   } else {
-    setup.model = make_http_model({setup.provider, request.base_url, request.api_key, {}}, loop_, engine_->transport(),
+    auto key = api_key(request, setup.secrets);
+    if (!key) return tl::unexpected(std::move(key.error()));
+    setup.model = make_http_model({setup.provider, request.base_url, *std::move(key), {}}, loop_, engine_->transport(),
                                   engine_->gate());
   }
   return std::make_shared<Session>(std::move(setup));

@@ -16,6 +16,7 @@
 #include "runtime/postbox.hpp"
 #include "runtime/session_box.hpp"
 #include "runtime/uv_loop.hpp"
+#include "store/encrypted.hpp"
 #include "store/sqlite.hpp"
 #include "tool/execute_command.hpp"
 
@@ -31,6 +32,8 @@ struct HostOptions {
   std::function<std::unique_ptr<Store>(Scheduler&, std::shared_ptr<Postbox>)> make_store;
   std::function<std::unique_ptr<Transport>(std::shared_ptr<Postbox>)> make_transport;
   std::function<Timestamp()> clock;
+  std::function<std::shared_ptr<SecretResolver>(std::shared_ptr<Postbox>)> make_secrets;
+  std::vector<StoreKey> store_keys;  // what is kept is encrypted with the first; empty: it is not encrypted
 };
 
 struct SessionRequest {
@@ -54,6 +57,8 @@ struct SessionRequest {
   ExecuteCommandOptions commands;
   SessionBoxOptions box;
   ImageClientOptions images;  // without a model: none
+  std::string api_key_secret;  // instead of `api_key`: by this name the host's resolver knows it
+  bool key_shapes{true};       // what has the shape of a well-known key is a secret
   std::string user{};         // for whom it works, in the host's words
 };
 
@@ -70,6 +75,8 @@ class Host : public std::enable_shared_from_this<Host> {
 
   [[nodiscard]] Result<std::shared_ptr<Session>> create_session(SessionRequest request);
   [[nodiscard]] Status add_provider(std::string name, ModelFactory factory);
+  // As EncryptedStore::rewrap(); `conflict` when the store is not encrypted. Loop thread.
+  void rewrap_store_keys(Completion<void> done);
 
   // Runs `begin` on the loop thread and waits until it completes. `misuse` in a callback; `timeout` when the time ran
   // out, after `give_up` ran on the loop thread.
@@ -93,13 +100,18 @@ class Host : public std::enable_shared_from_this<Host> {
   explicit Host(HostOptions options);
   static void end(Host* host) noexcept;
   [[nodiscard]] Status open();
+  [[nodiscard]] Result<std::shared_ptr<ApiKey>> api_key(const SessionRequest& request,
+                                                        const std::shared_ptr<SessionSecrets>& secrets);
   void shut_down();
 
   HostOptions options_;
   UvLoop loop_;
   const std::shared_ptr<Postbox> postbox_{std::make_shared<Postbox>(loop_)};
   std::unique_ptr<ClockedScheduler> clocked_;
-  std::unique_ptr<Engine> engine_;  // the loop thread's
+  std::shared_ptr<RedactorPool> redactors_;   // of all sessions
+  std::shared_ptr<SecretResolver> resolver_;  // null: there is none
+  EncryptedStore* encrypted_{nullptr};  // the engine's, where it is one
+  std::unique_ptr<Engine> engine_;      // the loop thread's
   std::thread thread_;
   std::atomic<std::thread::id> loop_thread_{};
   std::mutex mutex_;  // guards the rest

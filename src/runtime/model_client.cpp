@@ -45,6 +45,12 @@ ModelErrorClass class_of(ErrorCode code) {
   }
 }
 
+// Of a key that could not be had: what may pass is tried again.
+ModelErrorClass key_error_class(ErrorCode code) {
+  const bool may_pass = code == ErrorCode::io || code == ErrorCode::timeout || code == ErrorCode::busy;
+  return may_pass ? ModelErrorClass::network : ModelErrorClass::auth;
+}
+
 class HttpModel final : public ModelClient {
  public:
   HttpModel(HttpModelOptions options, Scheduler& scheduler, Transport& transport, RequestGate& gate)
@@ -56,7 +62,7 @@ class HttpModel final : public ModelClient {
 
   std::unique_ptr<ModelCall> start(ModelRequest request, ModelSink& sink) override;
 
-  HttpRequest http_request(ModelRequest request) const;
+  HttpRequest http_request(const ModelRequest& request, const std::string& key) const;
 
   HttpModelOptions options_;
   Scheduler& scheduler_;
@@ -70,11 +76,9 @@ class HttpModel final : public ModelClient {
 class HttpModelCall final : public ModelCall {
  public:
   HttpModelCall(HttpModel& model, ModelRequest request, ModelSink& sink)
-      : answer_(std::make_shared<Answer>(model, sink)), request_(std::move(request)) {
-    answer_->ticket.emplace(model.gate_, [this, &model] {
-      // The gate may open inside start(); the exchange calls no sink before the loop turns.
-      answer_->exchange = model.transport_.start(model.http_request(std::move(request_)), *answer_);
-    });
+      : answer_(std::make_shared<Answer>(model, std::move(request), sink)) {
+    // The gate may open inside start(); the exchange calls no sink before the loop turns.
+    answer_->ticket.emplace(model.gate_, [answer = answer_.get()] { answer->ask_for_key(); });
   }
 
   ~HttpModelCall() override {
@@ -87,12 +91,50 @@ class HttpModelCall final : public ModelCall {
   }
 
  private:
-  struct Answer final : HttpSink {
-    Answer(HttpModel& model, ModelSink& model_sink)
-        : scheduler(model.scheduler_), gate(model.gate_), provider(model.options_.provider), sink(model_sink),
-          decoder(provider->make_decoder(model.options_.limits)) {}
+  struct Answer final : HttpSink, std::enable_shared_from_this<Answer> {
+    Answer(HttpModel& http_model, ModelRequest model_request, ModelSink& model_sink)
+        : model(http_model), scheduler(model.scheduler_), gate(model.gate_), provider(model.options_.provider),
+          request(std::move(model_request)), sink(model_sink), decoder(provider->make_decoder(model.options_.limits)) {}
     ~Answer() override {
       if (give_up_timer != 0) scheduler.cancel(give_up_timer);
+    }
+
+    void ask_for_key() {
+      model.options_.key->get([weak = weak_from_this()](Result<std::string> found) {
+        const auto self = weak.lock();
+        if (!self) return;
+        if (found && *found != self->refused_key) return self->send(*std::move(found));
+        ModelError error = self->refusal;
+        if (!found) error = {key_error_class(found.error().code), std::move(found.error().message), 0, -1};
+        // Perhaps inside start().
+        self->scheduler.post([weak, error = std::move(error)] {
+          if (const auto answer = weak.lock()) answer->fail(error);
+        });
+      });
+    }
+
+    void send(std::string with_key) {
+      key = std::move(with_key);
+      exchange = model.transport_.start(model.http_request(request, key), *this);
+    }
+
+    // Keys are changed while tasks run: whoever has one that was good until now tries once with the next.
+    bool tries_another_key() {
+      constexpr int unauthorized = 401;
+      if (status != unauthorized || key.empty() || refused_key || !model.options_.key->refuse(key)) return false;
+      refused_key = key;
+      refusal = provider->classify(status, headers, error_body);
+      status = 0;
+      headers.clear();
+      error_body.clear();
+      ended = false;
+      scheduler.post([weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->exchange.reset();
+        self->ask_for_key();
+      });
+      return true;
     }
 
     void on_head(int status_code, const std::vector<HttpField>& fields) override {
@@ -117,6 +159,7 @@ class HttpModelCall final : public ModelCall {
         return;
       }
       if (!end) return fail({class_of(end.error().code), end.error().message, 0, -1});
+      if (tries_another_key()) return;
       if (status < 200 || status > 299) return fail(provider->classify(status, headers, error_body));
       finish();
     }
@@ -147,9 +190,14 @@ class HttpModelCall final : public ModelCall {
       });
     }
 
+    HttpModel& model;  // until the answer is finished
     Scheduler& scheduler;
     RequestGate& gate;
     std::shared_ptr<const Provider> provider;
+    ModelRequest request;
+    std::string key;
+    std::optional<std::string> refused_key;  // the one before
+    ModelError refusal;                      // and why
     ModelSink& sink;
     std::unique_ptr<StreamDecoder> decoder;
     std::unique_ptr<HttpExchange> exchange;
@@ -165,22 +213,21 @@ class HttpModelCall final : public ModelCall {
   };
 
   std::shared_ptr<Answer> answer_;
-  ModelRequest request_;
 };
 
 std::unique_ptr<ModelCall> HttpModel::start(ModelRequest request, ModelSink& sink) {
   return std::make_unique<HttpModelCall>(*this, std::move(request), sink);
 }
 
-HttpRequest HttpModel::http_request(ModelRequest request) const {
+HttpRequest HttpModel::http_request(const ModelRequest& request, const std::string& key) const {
   HttpRequest http;
   http.url = endpoint_.url;
   for (const HttpHeader& header : endpoint_.headers) http.headers.push_back({header.name, header.value});
-  if (!options_.key.empty()) {
-    HttpHeader key = options_.provider->key_header(options_.key);
-    http.headers.push_back({std::move(key.name), std::move(key.value)});
+  if (!key.empty()) {
+    HttpHeader header = options_.provider->key_header(key);
+    http.headers.push_back({std::move(header.name), std::move(header.value)});
   }
-  http.body = std::move(request.body);
+  http.body = request.body;
   http.idle_timeout = request.idle_timeout;
   return http;
 }

@@ -11,6 +11,7 @@
 
 #include "base/scheduler.hpp"
 #include "provider/provider.hpp"
+#include "runtime/api_key.hpp"
 #include "transport/transport.hpp"
 
 namespace joey {
@@ -84,7 +85,7 @@ class RequestGate {
 struct HttpModelOptions {
   std::shared_ptr<const Provider> provider;
   std::string base_url;  // empty: the vendor's
-  std::string key;       // empty: none is sent
+  std::shared_ptr<ApiKey> key;
   DecodeLimits limits;
 };
 

@@ -45,6 +45,7 @@ Preparation prepare(const PreparationRequest& request) {
     if (request.problems) sources.problems = [&request] { return *request.problems; };
     if (request.terminal) sources.terminal = [&request] { return *request.terminal; };
     sources.cancel = request.cancel;
+    if (request.redactor) sources.clean = [&request](std::string_view text) { return request.redactor->redact(text); };
     Expansion expansion = expand(request.text, *project, *request.workspace, sources);
     if (expansion.text != request.text || !expansion.blocks.empty()) {
       out.for_model = std::move(expansion.text);

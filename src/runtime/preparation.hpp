@@ -9,6 +9,7 @@
 #include "base/scheduler.hpp"
 #include "project/mentions.hpp"
 #include "project/project.hpp"
+#include "redact/redact.hpp"
 #include "workspace/workspace.hpp"
 
 namespace joey {
@@ -26,6 +27,7 @@ struct PreparationRequest {
   std::shared_ptr<const std::string> terminal;
   Timestamp now{0};
   CancelToken cancel;
+  std::shared_ptr<const Redactor> redactor;  // null: there are no secrets
 };
 
 struct Preparation {

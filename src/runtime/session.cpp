@@ -39,7 +39,10 @@ bool names(const std::vector<std::string>& list, const std::string& name) {
 
 }  // namespace
 
-Session::Session(SessionSetup setup) : setup_(std::move(setup)) { take_project_tools(); }
+Session::Session(SessionSetup setup) : setup_(std::move(setup)) {
+  if (!setup_.secrets) setup_.secrets = std::make_shared<SessionSecrets>(std::make_shared<RedactorPool>(RedactionKey{}));
+  take_project_tools();
+}
 
 Status Session::add_tool(std::shared_ptr<const Tool> tool) {
   const std::string& name = tool->spec().name;
@@ -87,6 +90,12 @@ void Session::take_project_tools() {
     if (names(setup_.tools_added, spec.name)) spec.offered = true;
     if (names(setup_.tools_removed, spec.name)) spec.offered = false;
   }
+}
+
+Status Session::add_secret(KnownSecret secret) {
+  if (Status added = setup_.secrets->add(std::move(secret)); !added) return added;
+  prompts_.clear();
+  return {};
 }
 
 const std::shared_ptr<Artifacts>& Session::artifacts(Scheduler& scheduler) {
@@ -154,8 +163,8 @@ std::shared_ptr<const Session::ReadyPrompt> Session::prompt(const std::string& m
     parts.rules = rules_text(*setup_.project, mode);
   }
   auto ready = std::make_shared<ReadyPrompt>();
-  ready->system.bytes = system_prompt(*wanted, modes(), parts);
-  ready->tools.bytes = tools_to_json(tools_of_mode(*wanted, specs_));
+  ready->system.bytes = redactor()->redact(system_prompt(*wanted, modes(), parts));
+  ready->tools.bytes = redactor()->redact(tools_to_json(tools_of_mode(*wanted, specs_)));
   ready->system.digest = digest(ready->system.bytes);
   ready->tools.digest = digest(ready->tools.bytes);
   ready->set = {mode, ready->system.digest, ready->tools.digest,

@@ -18,6 +18,7 @@
 #include "runtime/journal.hpp"
 #include "runtime/model_client.hpp"
 #include "runtime/session_box.hpp"
+#include "runtime/session_secrets.hpp"
 #include "store/store.hpp"
 #include "tool/artifacts.hpp"
 #include "tool/image_model.hpp"
@@ -42,6 +43,7 @@ struct SessionSetup {
   std::string instructions;
   std::string language;  // the model answers in; empty: the person's
   std::chrono::milliseconds idle_timeout{120'000};
+  std::shared_ptr<SessionSecrets> secrets;          // null: only the shapes of keys, under a key of zeros
   std::shared_ptr<HostPolicy> host_policy{};  // null: the rules alone decide
 };
 
@@ -68,6 +70,10 @@ class Session {
   [[nodiscard]] std::shared_ptr<const Tool> find_tool(std::string_view name) const;
   // What the session's policy says of a call with these arguments, in the mode its tasks start in.
   [[nodiscard]] CallDecision explain(const ToolSpec& tool, std::string_view arguments) const;
+
+  // A value that no model, journal or event is to hold from now on, as SessionSecrets::add().
+  [[nodiscard]] Status add_secret(KnownSecret secret);
+  [[nodiscard]] const std::shared_ptr<const Redactor>& redactor() { return setup_.secrets->redactor(); }
 
   // Of tools that run without a task: in memory, for as long as the session is.
   [[nodiscard]] const std::shared_ptr<Artifacts>& artifacts(Scheduler& scheduler);

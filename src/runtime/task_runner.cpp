@@ -92,6 +92,7 @@ void TaskRunner::prepare_and_handle(Waiting waiting) {
   request.terminal = session_->mentions().terminal;
   request.now = engine_.scheduler().now();
   request.cancel = preparing_;
+  request.redactor = session_->redactor();
   if (const auto* start = std::get_if<input::Start>(&waiting.input)) {
     request.begins = true;
     request.by_person = start->parent.empty();
@@ -130,7 +131,7 @@ Status TaskRunner::take(Preparation preparation, Input& input) {
   start.for_model = std::move(preparation.for_model);
   std::move(preparation.images.begin(), preparation.images.end(), std::back_inserter(start.images));
   if (find_mode(session_->modes(), preparation.mode) != nullptr) start.config.mode = std::move(preparation.mode);
-  news_ = std::move(preparation.environment);
+  news_ = session_->redactor()->redact(preparation.environment);
   return {};
 }
 
@@ -139,11 +140,12 @@ void TaskRunner::gather_news() {
   const std::string told = take_news(*background_, news_bytes_max);
   if (told.empty()) return;
   if (!news_.empty()) news_ += "\n\n";
-  news_ += told;
+  news_ += session_->redactor()->redact(told);
 }
 
 void TaskRunner::decide_on(Waiting waiting) {
   const Timestamp now = engine_.scheduler().now();
+  redact(waiting.input, *session_->redactor());
   if (auto* start = std::get_if<input::Start>(&waiting.input)) {
     if (const auto prompt = session_->prompt(start->config.mode)) start->prompt = prompt->set;
   }
@@ -369,20 +371,27 @@ void TaskRunner::start_tool(const effect::RunTool& e, const std::shared_ptr<cons
   context->scheduler = &engine_.scheduler();
   context->cancel = running.cancel;
   context->background = background_.get();
-  context->on_output = [weak = weak_from_this(), call = e.call, keep = background_](std::string_view text) {
+  context->redactor = session_->redactor();
+  context->on_output = [weak = weak_from_this(), call = e.call, keep = background_,
+                        shown = RedactionStream(context->redactor)](std::string_view text) mutable {
     const auto self = weak.lock();
     if (!self || !self->engine_.hub().deltas_wanted(self->task_.id)) return;
-    const auto found = self->running_.find(call);
-    if (found == self->running_.end()) return;
-    Running& r = found->second;
-    self->engine_.hub().publish(make_ephemeral(RecordKind::delta_tool_output, "delta.tool_output", self->task_.id, r.seq,
-                                               ++r.deltas, self->engine_.scheduler().now(), call, r.tool, text));
+    self->show_output(call, shown.feed(text));
   };
   tool->run(e.arguments, std::move(context),
             [weak = weak_from_this(), ended = engine_.count_tool(), call = e.call, tool](ToolOutcome outcome) {
               ended();
               if (const auto self = weak.lock()) self->tool_done(call, std::move(outcome));
             });
+}
+
+// What is held back, as it may be the beginning of a secret, is in the outcome.
+void TaskRunner::show_output(const std::string& call, std::string_view text) {
+  const auto found = running_.find(call);
+  if (found == running_.end() || text.empty()) return;
+  Running& running = found->second;
+  engine_.hub().publish(make_ephemeral(RecordKind::delta_tool_output, "delta.tool_output", task_.id, running.seq,
+                                       ++running.deltas, engine_.scheduler().now(), call, running.tool, text));
 }
 
 void TaskRunner::tool_done(const std::string& call, ToolOutcome outcome) {

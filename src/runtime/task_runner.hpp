@@ -76,6 +76,7 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   void run_tool(const effect::RunTool& e);
   void take_checkpoint(const effect::RunTool& e, std::shared_ptr<const Tool> tool);
   void start_tool(const effect::RunTool& e, const std::shared_ptr<const Tool>& tool);
+  void show_output(const std::string& call, std::string_view text);
   void tool_done(const std::string& call, ToolOutcome outcome);
   void consult_host(const effect::ConsultHost& e);
   void host_decided(const std::string& call, PolicyAnswer answer, bool timed_out);

@@ -60,7 +60,9 @@ class SqliteStore final : public Store {
     ask(std::move(done), [query = std::move(query)](Reader& reader) { return reader.read(query); });
   }
   void get_blob(Digest digest, Completion<std::shared_ptr<const std::string>> done) override {
-    ask(std::move(done), [digest = std::move(digest)](Reader& reader) { return reader.blob(digest); });
+    ask(std::move(done), [digest = std::move(digest), by_content = options_.blobs_by_content](Reader& reader) {
+      return reader.blob(digest, by_content);
+    });
   }
   void list(ListQuery query, Completion<ListPage> done) override {
     ask(std::move(done), [query = std::move(query)](Reader& reader) { return reader.list(query); });

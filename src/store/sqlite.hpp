@@ -28,6 +28,9 @@ struct SqliteOptions {
   std::size_t cache_size{2U << 20};               // bytes of database pages kept for appends
   std::size_t wal_size{4U << 20};                 // bytes of log from which a worker moves it into the file
   std::chrono::milliseconds idle_checkpoint{2'000};  // pause in appends after which the whole log is moved. 0: never
+  // Whether blobs are looked at for damage by their names. Beneath an encrypting store they have others, and are looked at
+  // there.
+  bool blobs_by_content{true};
 };
 
 // Opens or creates the file; upgrades one of an older joey. A file it cannot use is left as it is:

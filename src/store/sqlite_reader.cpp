@@ -94,13 +94,13 @@ Result<std::vector<StoredEntry>> Reader::read(const ReadQuery& query) {
   return found;
 }
 
-Result<std::shared_ptr<const std::string>> Reader::blob(const Digest& name) {
+Result<std::shared_ptr<const std::string>> Reader::blob(const Digest& name, bool by_content) {
   const Rows rows(blob_);
   const int code = blob_.bind(1, name).step();
   if (code == SQLITE_DONE) return failure(ErrorCode::not_found, "no blob " + name);
   if (code != SQLITE_ROW) return tl::unexpected(error(code));
   auto bytes = std::make_shared<const std::string>(blob_.bytes(0));
-  if (digest(*bytes) != name) return tl::unexpected(corrupt(path_, "blob " + name + " is damaged"));
+  if (by_content && digest(*bytes) != name) return tl::unexpected(corrupt(path_, "blob " + name + " is damaged"));
   return bytes;
 }
 

@@ -20,7 +20,7 @@ class Reader {
   [[nodiscard]] static Result<std::unique_ptr<Reader>> share(sqlite3* db, const std::string& path);
 
   [[nodiscard]] Result<std::vector<StoredEntry>> read(const ReadQuery& query);
-  [[nodiscard]] Result<std::shared_ptr<const std::string>> blob(const Digest& digest);
+  [[nodiscard]] Result<std::shared_ptr<const std::string>> blob(const Digest& digest, bool by_content);
   [[nodiscard]] Result<ListPage> list(const ListQuery& query);
   [[nodiscard]] Result<TaskSummary> summary(const std::string& task);
 

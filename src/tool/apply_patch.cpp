@@ -37,11 +37,10 @@ class PatchedWorkspace {
     if (bytes_ > patch_bytes_max) {
       return failure(ErrorCode::limit, fmt::format("\"{}\": the files of this patch have more than 128 MB: send it in parts", path));
     }
-    auto text = decode_editable(*present);
+    auto text = decode_editable(context_, *present);
     if (!text) return tl::unexpected(std::move(text.error()));
-    const bool exists = present->bytes.has_value();
-    files_.emplace(path, File{*std::move(present), text->encoding});
-    return exists ? std::optional(std::move(text->text)) : std::nullopt;
+    const auto file = files_.emplace(path, File{*std::move(present), *std::move(text)}).first;
+    return file->second.present.bytes ? std::optional(file->second.text.text()) : std::nullopt;
   }
 
   [[nodiscard]] Knowledge knowledge(const std::string& path) const { return files_.at(path).present.knowledge; }
@@ -50,7 +49,7 @@ class PatchedWorkspace {
   Status change(const FileChange& change) {
     const File& file = files_.at(change.moved_from.empty() ? change.path : change.moved_from);
     if (!change.text) return remove(file.present);
-    const auto encoded = encode_editable(change.path, *change.text, file.encoding);
+    const auto encoded = file.text.encode(change.path, *change.text);
     if (!encoded) return tl::unexpected(encoded.error());
     const std::string& bytes = *encoded;
     if (file.present.bytes == bytes && change.moved_from.empty()) return report(change.path, "unchanged");
@@ -99,7 +98,7 @@ class PatchedWorkspace {
  private:
   struct File {
     PresentFile present;
-    std::optional<TextEncoding> encoding;
+    EditableText text;
   };
   struct FileReport {
     std::string path;

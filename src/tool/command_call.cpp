@@ -47,7 +47,11 @@ std::string status_text(const CommandExit& exit) {
 }
 
 CommandCall::CommandCall(std::shared_ptr<ToolContext> context, UniqueFunction<void(ToolOutcome)> done, CommandLimits limits)
-    : limits_(limits), scheduler_(*context->scheduler), context_(std::move(context)), done_(std::move(done)) {}
+    : limits_(limits), scheduler_(*context->scheduler), context_(std::move(context)), done_(std::move(done)) {
+  if (context_->redactor == nullptr) return;
+  output_.emplace(context_->redactor);
+  errors_.emplace(context_->redactor);
+}
 
 CommandCall::~CommandCall() {
   for (const TimerId timer : {time_timer_, drain_timer_, end_timer_}) {
@@ -77,6 +81,22 @@ void CommandCall::start(CommandSpec spec) {
   });
 }
 
+void CommandCall::on_output(std::string_view bytes) {
+  if (!output_) return on_clean_output(bytes);
+  if (const std::string clean = output_->feed(bytes); !clean.empty()) on_clean_output(clean);
+}
+
+void CommandCall::on_error_output(std::string_view bytes) {
+  if (!errors_) return on_clean_errors(bytes);
+  if (const std::string clean = errors_->feed(bytes); !clean.empty()) on_clean_errors(clean);
+}
+
+void CommandCall::finish_output() {
+  if (!output_) return;
+  if (const std::string clean = output_->finish(); !clean.empty()) on_clean_output(clean);
+  if (const std::string clean = errors_->finish(); !clean.empty()) on_clean_errors(clean);
+}
+
 void CommandCall::on_exit(CommandExit exit) {
   exit_ = exit;
   drain_timer_ = scheduler_.after(limits_.drain_time, [this] {
@@ -104,6 +124,7 @@ void CommandCall::finish() {
   if (over_) return;
   over_ = true;
   const bool was_open = open();
+  finish_output();
   on_over();
   if (was_open) return;  // complete() has seen to the command
   scheduler_.post([weak = weak_from_this()] {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "redact/redact.hpp"
 #include "tool/tool.hpp"
 
 namespace joey {
@@ -31,10 +32,18 @@ class CommandCall : public CommandSink, public std::enable_shared_from_this<Comm
 
   void start(CommandSpec spec);
 
+  void on_output(std::string_view bytes) final;
+  void on_error_output(std::string_view bytes) final;
   void on_exit(CommandExit exit) final;
   void on_end() final;
 
  protected:
+  // What the command writes, without secrets, as soon as that is certain.
+  virtual void on_clean_output(std::string_view bytes) = 0;
+  virtual void on_clean_errors(std::string_view bytes) { on_clean_output(bytes); }
+  // Whatever was held back comes now: nothing more will.
+  void finish_output();
+
   // Why the command is being ended.
   enum class Ending : unsigned char { none, cancel, timeout };
 
@@ -65,6 +74,8 @@ class CommandCall : public CommandSink, public std::enable_shared_from_this<Comm
   Scheduler& scheduler_;
   std::shared_ptr<ToolContext> context_;
   UniqueFunction<void(ToolOutcome)> done_;
+  std::optional<RedactionStream> output_;  // none: there is nothing to keep secret
+  std::optional<RedactionStream> errors_;
   std::unique_ptr<Command> command_;
   std::optional<CommandExit> exit_;
   bool over_{false};

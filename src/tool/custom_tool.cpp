@@ -97,7 +97,7 @@ class CustomRun final : public CommandCall {
         text_(room(*call_context) * 2 / 5, room(*call_context) * 3 / 5),
         errors_(errors_size_max / 2, errors_size_max / 2) {}
 
-  void on_output(std::string_view bytes) override {
+  void on_clean_output(std::string_view bytes) override {
     text_.feed(utf8_.feed(bytes));
     if (output_.size() + bytes.size() > answer_size_max) is_too_large_ = true;
     if (is_too_large_) {
@@ -107,7 +107,7 @@ class CustomRun final : public CommandCall {
     }
   }
 
-  void on_error_output(std::string_view bytes) override {
+  void on_clean_errors(std::string_view bytes) override {
     const std::string text = errors_utf8_.feed(bytes);
     errors_.feed(text);
     if (open() && context().on_output && !text.empty()) context().on_output(text);
@@ -119,7 +119,10 @@ class CustomRun final : public CommandCall {
     return context.result_bytes_max - std::min(context.result_bytes_max, rest);
   }
 
-  void on_drained() override { answer(); }
+  void on_drained() override {
+    finish_output();
+    answer();
+  }
   void on_over() override { answer(); }
 
   void answer() {

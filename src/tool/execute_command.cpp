@@ -45,7 +45,7 @@ class CommandRun final : public CommandCall, public TaskCommands {
         scheduler().after(background_after, [this, background_after] { on_background_time(background_after); });
   }
 
-  void on_output(std::string_view bytes) override {
+  void on_clean_output(std::string_view bytes) override {
     keep(bytes);
     show(utf8_.feed(bytes));
   }
@@ -87,6 +87,7 @@ class CommandRun final : public CommandCall, public TaskCommands {
   void on_drained() override {
     if (!open()) return;
     const bool stays = context().background != nullptr;
+    if (!stays) finish_output();
     answer(true,
            fmt::format("{}\nProcesses that the command started {}.", finished_text(),
                        stays ? "still run in the background; they end with the task"

@@ -44,9 +44,9 @@ std::string report(const PresentFile& file, const EditResult& result, bool chang
 }
 
 Result<ToolOutcome> edit_once(const ToolContext& context, const PresentFile& file, const TextEdit& edit) {
-  const auto before = decode_editable(file);
+  const auto before = decode_editable(context, file);
   if (!before) return tool_failure(before.error());
-  const auto result = edit({file.path, file.bytes ? std::optional<std::string_view>(before->text) : std::nullopt});
+  const auto result = edit({file.path, file.bytes ? std::optional<std::string_view>(before->text()) : std::nullopt});
   if (!result) return tool_failure(result.error());
   if (result->applied == 0) {
     return tool_failure(
@@ -58,7 +58,7 @@ Result<ToolOutcome> edit_once(const ToolContext& context, const PresentFile& fil
                                     file.path));
   }
   if (context.cancel.cancelled()) return tool_failure(fmt::format("\"{}\" is unchanged: the call was cancelled", file.path));
-  const auto bytes = encode_editable(file.path, result->text, before->encoding);
+  const auto bytes = before->encode(file.path, result->text);
   if (!bytes) return tool_failure(bytes.error());
   const bool changed = file.bytes != *bytes;
   if (changed) {
@@ -88,16 +88,21 @@ std::string changed_form(std::string_view before, std::string_view after) {
   return text;
 }
 
-Result<ToolOutcome> replace_once(const ToolContext& context, const PresentFile& file, std::string_view content) {
+Result<ToolOutcome> replace_once(const ToolContext& context, const PresentFile& file, std::string_view given) {
   if (file.knowledge == Knowledge::outdated) {
     return tool_failure(fmt::format("\"{}\" was not written: somebody else has changed it since you read it; read it again",
                                     file.path));
   }
-  if (file.bytes == content) return ToolOutcome{true, write_report(file.path, "unchanged", same_notice), {}, {}};
-  const auto written = context.workspace->write(file.path, content, change_of(context, file));
+  // A file that cannot be decoded can be written all the same; it has no secrets that the model knows of.
+  auto before = decode_editable(context, file);
+  if (!before) before = decode_editable(context, {file.path, std::nullopt, Knowledge::unknown});
+  const auto content = before->reveal(file.path, given);
+  if (!content) return tool_failure(content.error());
+  if (file.bytes == *content) return ToolOutcome{true, write_report(file.path, "unchanged", same_notice), {}, {}};
+  const auto written = context.workspace->write(file.path, *content, change_of(context, file));
   if (!written) return tl::unexpected(written.error());
-  note_written(context, file, file.path, content);
-  const std::string notice = std::string(replaced_notice) + (file.bytes ? changed_form(*file.bytes, content) : "");
+  note_written(context, file, file.path, *content);
+  const std::string notice = std::string(replaced_notice) + (file.bytes ? changed_form(*file.bytes, *content) : "");
   return ToolOutcome{true, write_report(file.path, file.bytes ? "modified" : "created", notice), {}, {file.path}};
 }
 
@@ -123,22 +128,36 @@ Result<PresentFile> read_present(const ToolContext& context, std::string_view pa
   return file;
 }
 
-Result<EditableText> decode_editable(const PresentFile& file) {
-  if (!file.bytes) return EditableText{};
-  const TextEncoding encoding = detect_encoding(*file.bytes);
-  if (encoding == TextEncoding::utf8 || encoding == TextEncoding::utf8_with_mark || encoding == TextEncoding::binary) {
-    return EditableText{*file.bytes, std::nullopt};
+Result<EditableText> decode_editable(const ToolContext& context, const PresentFile& file) {
+  EditableText editable;
+  if (file.bytes) {
+    const TextEncoding encoding = detect_encoding(*file.bytes);
+    if (encoding == TextEncoding::utf8 || encoding == TextEncoding::utf8_with_mark || encoding == TextEncoding::binary) {
+      editable.text_ = *file.bytes;
+    } else {
+      auto text = decode_text(*file.bytes, encoding);
+      if (!text) return failure(text.error().code, fmt::format("\"{}\": {}", file.path, text.error().message));
+      editable.text_ = *std::move(text);
+      editable.encoding_ = encoding;
+    }
   }
-  auto text = decode_text(*file.bytes, encoding);
-  if (!text) return failure(text.error().code, fmt::format("\"{}\": {}", file.path, text.error().message));
-  return EditableText{*std::move(text), encoding};
+  if (context.redactor) editable.concealed_ = context.redactor->conceal(std::exchange(editable.text_, {}));
+  return editable;
 }
 
-Result<std::string> encode_editable(std::string_view path, std::string text, std::optional<TextEncoding> encoding) {
-  if (!encoding) return text;
-  auto bytes = encode_text(text, *encoding);
+Result<std::string> EditableText::encode(std::string_view path, std::string edited) const {
+  auto revealed = reveal(path, edited);
+  if (!revealed || !encoding_) return revealed;
+  auto bytes = encode_text(*revealed, *encoding_);
   if (!bytes) return failure(bytes.error().code, fmt::format("\"{}\": {}", path, bytes.error().message));
   return bytes;
+}
+
+Result<std::string> EditableText::reveal(std::string_view path, std::string_view content) const {
+  if (!concealed_) return std::string(content);
+  auto revealed = concealed_->reveal(content);
+  if (!revealed) return failure(revealed.error().code, fmt::format("\"{}\" was not written: {}", path, revealed.error().message));
+  return revealed;
 }
 
 ChangeOptions change_of(const ToolContext& context, const PresentFile& before) {
@@ -165,6 +184,8 @@ ToolOutcome overwrite(const ToolContext& context, std::string_view path, std::st
   // Too large for a model to have seen all of it, and to be compared with.
   const auto relative = context.workspace->relative(path);
   if (!relative) return tool_failure(relative.error());
+  const auto revealed = decode_editable(context, {*relative, std::nullopt, Knowledge::unknown})->reveal(*relative, content);
+  if (!revealed) return tool_failure(revealed.error());
   const auto written = context.workspace->write(*relative, content, {.protected_files = context.protected_files});
   if (!written) return tool_failure(written.error());
   if (context.files != nullptr) context.files->saw(*relative, content);

@@ -8,8 +8,9 @@
 
 #include "base/result.hpp"
 #include "edit/edit.hpp"
-#include "tool/arguments.hpp"
 #include "document/encoding.hpp"
+#include "redact/redact.hpp"
+#include "tool/arguments.hpp"
 #include "tool/tool.hpp"
 
 namespace joey {
@@ -28,16 +29,25 @@ struct PresentFile {
 // `limit`: a file of more than 16 MB.
 [[nodiscard]] Result<PresentFile> read_present(const ToolContext& context, std::string_view path);
 
-// A file's text, and what makes its bytes of it again. Other encodings are edited as UTF-8; UTF-8, and what is no text at
-// all, as the bytes it is, which leaves a byte order mark and stray bytes alone.
-struct EditableText {
-  std::string text;
-  std::optional<TextEncoding> encoding;  // none: the text is the bytes
+// A file's text as the model knows it, and what makes its bytes of it again. Other encodings are edited as UTF-8; UTF-8, and
+// what is no text at all, as the bytes it is, which leaves a byte order mark and stray bytes alone. Placeholders stand for
+// the file's secrets, and are them again when it is written; so a secret stays in its file, and no other gets it.
+class EditableText {
+ public:
+  [[nodiscard]] const std::string& text() const { return concealed_ ? concealed_->text() : text_; }
+  // The bytes of the file with `edited` as its text. `path` is for the message: `edited` may have characters that the
+  // encoding lacks, or placeholders of secrets that the file does not hold.
+  [[nodiscard]] Result<std::string> encode(std::string_view path, std::string edited) const;
+  // `content` as it is, but for placeholders: of a file that is written anew.
+  [[nodiscard]] Result<std::string> reveal(std::string_view path, std::string_view content) const;
+
+ private:
+  friend Result<EditableText> decode_editable(const ToolContext& context, const PresentFile& file);
+  std::string text_;                        // unless it is concealed
+  std::optional<ConcealedText> concealed_;  // none: there are no secrets here
+  std::optional<TextEncoding> encoding_;    // none: the text is the bytes
 };
-[[nodiscard]] Result<EditableText> decode_editable(const PresentFile& file);
-// `path` is for the message: a text may have characters that the encoding lacks.
-[[nodiscard]] Result<std::string> encode_editable(std::string_view path, std::string text,
-                                                  std::optional<TextEncoding> encoding);
+[[nodiscard]] Result<EditableText> decode_editable(const ToolContext& context, const PresentFile& file);
 
 // What a write of these bytes is conditional on: that the file is still what was read.
 [[nodiscard]] ChangeOptions change_of(const ToolContext& context, const PresentFile& before);

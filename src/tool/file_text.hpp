@@ -11,17 +11,19 @@
 #include "base/function.hpp"
 #include "base/result.hpp"
 #include "document/encoding.hpp"
+#include "redact/redact.hpp"
 #include "workspace/workspace.hpp"
 
 namespace joey {
 
 class FileText {
  public:
-  // That of bytes which are there already.
-  FileText(std::string_view bytes, TextEncoding encoding);
+  // That of bytes which are there already. Without the secrets that `redactor`, which may be null, finds.
+  FileText(std::string_view bytes, TextEncoding encoding, std::shared_ptr<const Redactor> redactor = nullptr);
   // That of a file, read anew each time. The workspace outlives it.
-  FileText(const Workspace& workspace, std::string path, TextEncoding encoding)
-      : workspace_(&workspace), path_(std::move(path)), encoding_(encoding) {}
+  FileText(const Workspace& workspace, std::string path, TextEncoding encoding,
+           std::shared_ptr<const Redactor> redactor = nullptr)
+      : workspace_(&workspace), path_(std::move(path)), encoding_(encoding), redactor_(std::move(redactor)) {}
 
   // Hands the text over in pieces that end between characters, until `take` returns false or the text ends. `limit`
   // when it is larger than scan_size_max and `take` has not had enough.
@@ -38,6 +40,7 @@ class FileText {
   const Workspace* workspace_{nullptr};
   std::string path_;
   TextEncoding encoding_;
+  std::shared_ptr<const Redactor> redactor_;
   bool damaged_{false};
 };
 

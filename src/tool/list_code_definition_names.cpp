@@ -14,6 +14,7 @@
 #include "symbols/symbols.hpp"
 #include "tool/arguments.hpp"
 #include "document/encoding.hpp"
+#include "redact/redact.hpp"
 #include "tool/common.hpp"
 #include "workspace/walk.hpp"
 
@@ -75,8 +76,9 @@ Result<SourceFiles> files_in(const Workspace& workspace, std::string_view direct
 class OutlineMaker {
  public:
   OutlineMaker(const Workspace& workspace, const std::vector<SourceFile>& files, std::size_t size_max,
-               const CancelToken& cancel)
-      : workspace_(workspace), files_(files), size_max_(size_max), cancel_(cancel), outlines_(files.size()) {}
+               const ToolContext& context)
+      : workspace_(workspace), files_(files), size_max_(size_max), cancel_(context.cancel), redactor_(context.redactor.get()),
+        outlines_(files.size()) {}
 
   std::vector<Outline> run() {
     std::vector<std::thread> helpers;
@@ -136,7 +138,8 @@ class OutlineMaker {
       return outline;
     }
     // Stray bytes are no reason to see nothing; what is no text at all is found out there.
-    const std::string text = decode_text(*bytes, detect_encoding(*bytes)).value_or(*bytes);
+    std::string text = decode_text(*bytes, detect_encoding(*bytes)).value_or(*bytes);
+    if (redactor_) text = redactor_->redact(text);  // its lines are cut
     const auto found = finder.find(text, file.language);
     if (!found) {
       const bool binary = found.error().code == ErrorCode::invalid_argument;
@@ -157,6 +160,7 @@ class OutlineMaker {
   const std::vector<SourceFile>& files_;
   const std::size_t size_max_;  // bytes of text that are enough
   const CancelToken& cancel_;
+  const Redactor* const redactor_;  // may be null
   const Clock::time_point deadline_{Clock::now() + time_max};
   std::vector<Outline> outlines_;  // each written by the thread that took it
   std::atomic<std::size_t> next_{0};
@@ -193,7 +197,7 @@ class ListCodeDefinitionNames final : public BlockingTool {
                                       to_utf8(path), language_list()));
     }
     const std::size_t size_max = body_size_max(context);
-    const std::vector<Outline> outlines = OutlineMaker(*context.workspace, {{path, *language}}, size_max, context.cancel).run();
+    const std::vector<Outline> outlines = OutlineMaker(*context.workspace, {{path, *language}}, size_max, context).run();
     const Outline& outline = outlines.front();
     if (!outline.done) return tool_failure(cancelled());
     if (!outline.error.message.empty()) return tool_failure(outline.error);
@@ -218,7 +222,7 @@ class ListCodeDefinitionNames final : public BlockingTool {
     if (!sources) return tool_failure(sources.error());
     const std::size_t size_max = body_size_max(context);
     const std::vector<Outline> outlines =
-        OutlineMaker(*context.workspace, sources->files, size_max, context.cancel).run();
+        OutlineMaker(*context.workspace, sources->files, size_max, context).run();
     if (context.cancel.cancelled()) return tool_failure(cancelled());
 
     std::string body;

@@ -170,7 +170,8 @@ std::string column_header(std::uint64_t line, std::uint64_t column, const Listin
 class FileReader {
  public:
   FileReader(const ToolContext& context, std::size_t size_max)
-      : workspace_(*context.workspace), ledger_(context.files.get()), cancel_(context.cancel), size_max_(size_max) {}
+      : workspace_(*context.workspace), ledger_(context.files.get()), cancel_(context.cancel), redactor_(context.redactor),
+        size_max_(size_max) {}
 
   FileResult read(const ReadRequest& request) {
     const auto relative = workspace_.relative(request.path);
@@ -264,7 +265,7 @@ class FileReader {
     if (kind == DocumentKind::notebook) title += " The file itself is JSON: change it with a command.";
     title += ")\n";
     if (document->text.empty()) return FileResult{true, title + "(It has none.)", {}};
-    FileText text(document->text, TextEncoding::utf8);
+    FileText text(document->text, TextEncoding::utf8, redactor_);
     return show(request, file, std::move(title), text);
   }
 
@@ -282,7 +283,8 @@ class FileReader {
       title += fmt::format("(The file's encoding is {}; it is shown as UTF-8.)\n", encoding_name(encoding));
     }
     if (file.whole && ledger_ != nullptr) ledger_->saw(file.path, file.bytes);
-    FileText text = file.whole ? FileText(file.bytes, encoding) : FileText(workspace_, file.path, encoding);
+    FileText text =
+        file.whole ? FileText(file.bytes, encoding, redactor_) : FileText(workspace_, file.path, encoding, redactor_);
     return show(request, file, std::move(title), text);
   }
 
@@ -440,6 +442,7 @@ class FileReader {
   const Workspace& workspace_;
   FileLedger* ledger_;  // may be null
   const CancelToken& cancel_;
+  const std::shared_ptr<const Redactor>& redactor_;
   std::size_t size_max_;
   std::size_t images_size_{0};  // shown so far
 };

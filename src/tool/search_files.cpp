@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "redact/redact.hpp"
 #include "tool/arguments.hpp"
 #include "tool/common.hpp"
 #include "workspace/search.hpp"
@@ -23,12 +24,37 @@ class SearchFiles final : public BlockingTool {
 
     const auto relative = context.workspace->relative(path);
     if (!relative) return tool_failure(relative.error());
-    const auto result = search_files(*context.workspace, *relative, options, context.cancel);
+    auto result = search_files(*context.workspace, *relative, options, context.cancel);
     if (!result) return tool_failure(result.error());
+    if (context.redactor) conceal(*result, context, options.line_characters_max);
     return {true, text_of(*result, context.result_bytes_max), {}, {}};
   }
 
  private:
+  // A secret may go over lines, or be cut with its line: what is shown of a file is taken from its text without secrets,
+  // which has the same lines. Of a file too large for that lines are looked at one by one, in the end.
+  static void conceal(SearchResult& result, const ToolContext& context, std::size_t characters_max) {
+    constexpr std::size_t file_size_max = 16U << 20;
+    for (SearchFile& file : result.files) {
+      const auto bytes = context.workspace->read(file.path, file_size_max);
+      if (!bytes || context.cancel.cancelled()) continue;
+      const std::string text = context.redactor->redact(*bytes);
+      if (text == *bytes) continue;
+      const std::vector<std::string_view> lines = split_lines(text);
+      for (SearchLine& found : file.lines) {
+        if (found.number > lines.size()) continue;
+        const std::string line = to_utf8(trim_end(lines[found.number - 1]));
+        found.text = utf8_prefix(line, characters_max);
+        found.cut = found.text.size() < line.size();
+      }
+    }
+  }
+
+  static std::string_view trim_end(std::string_view line) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    return line;
+  }
+
   static std::string text_of(const SearchResult& result, std::size_t size_max) {
     constexpr std::size_t notes_size_max = 512;
     const std::size_t body_max = size_max - std::min(size_max, notes_size_max);

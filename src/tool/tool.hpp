@@ -17,6 +17,7 @@ namespace joey {
 
 class Artifacts;
 class ImageModel;  // tool/image_model.hpp
+class Redactor;    // redact/redact.hpp
 struct Project;    // project/project.hpp
 
 // What outlives a single call but not its task: a command that went on in the background. Destroying it ends it.
@@ -53,6 +54,9 @@ struct ToolContext {
   std::vector<std::shared_ptr<TaskCommands>>* background{nullptr};  // owned by the task
   std::shared_ptr<Artifacts> artifacts;  // the task's; null: long outputs are not kept
   std::size_t result_bytes_max{60'000};  // of a result's text
+  // What a tool reads is shown without secrets. The runtime sees to that in the end; a tool does before it cuts a text or
+  // keeps it. Null: there are none.
+  std::shared_ptr<const Redactor> redactor;
 };
 
 // Ownership: the caller keeps the tool until `done` ran.

@@ -29,6 +29,7 @@ void test_structs(void);
 void test_lifetimes(void);
 void test_callbacks(void);
 void test_policies(void);
+void test_secrets(void);
 void test_workspaces(void);
 
 /* A case: its name is a true sentence. */

@@ -26,6 +26,8 @@ static_assert(JOEY_LOOP_HOST == 1);
 static_assert(JOEY_DURABILITY_FULL == 0);
 static_assert(JOEY_DURABILITY_PROCESS == 1);
 static_assert(JOEY_INPUT_SIZE_MAX == 4194304);
+static_assert(JOEY_SECRET_SIZE_MIN == 8 && JOEY_SECRET_SIZE_MAX == 8192 && JOEY_SECRETS_SIZE_MAX == 65536);
+static_assert(JOEY_STORE_KEY_SIZE == 32 && JOEY_SESSION_KEEP_KEY_SHAPES == 8);
 static_assert(JOEY_EVENT_TASK_CREATED == 1);
 static_assert(JOEY_EVENT_PROMPT_SET == 2);
 static_assert(JOEY_EVENT_USER_MESSAGE == 3);

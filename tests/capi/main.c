@@ -68,6 +68,7 @@ int main(int argc, char **argv) {
   test_lifetimes();
   test_callbacks();
   test_policies();
+  test_secrets();
   test_workspaces();
   printf("%d passed, %d failed\n", passed, failed);
   return failed || !passed;

@@ -112,10 +112,12 @@ class Model:
 
     def __init__(self, case, conversations, options):
         self.log_file = case.file(f"model-{len(case.models)}.log")
+        self.bodies_file = case.file(f"model-{len(case.models)}.bodies")
         script = case.file(f"script-{len(case.models)}.json")
         script.write_text(json.dumps({"conversations": conversations}) if isinstance(conversations, list) else conversations)
         self.process = subprocess.Popen(
-            [case.programs / "joey-scripted-model", "--script", script, "--log", self.log_file, *options],
+            [case.programs / "joey-scripted-model", "--script", script, "--log", self.log_file,
+             "--bodies", self.bodies_file, *options],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         ready = self.process.stdout.readline()
         match = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)\n", ready)

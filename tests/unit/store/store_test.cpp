@@ -6,6 +6,7 @@
 #include <functional>
 #include <set>
 
+#include "store/encrypted.hpp"
 #include "store/memory.hpp"
 #include "store/sqlite.hpp"
 #include "store_fixture.hpp"
@@ -27,8 +28,31 @@ std::unique_ptr<Store> open_sqlite(TestScheduler& scheduler, std::string path, D
   return std::move(*store);
 }
 
+std::unique_ptr<Store> encrypted(std::unique_ptr<Store> inner, TestScheduler& scheduler) {
+  StoreKey key{"test", {}};
+  key.bytes.fill(7);
+  auto store = make_encrypted_store(std::move(inner), {key}, scheduler);
+  REQUIRE_MESSAGE(store.has_value(), store.error().message);
+  REQUIRE(Caller(scheduler, **store).list({}));  // it has its keys
+  return std::move(*store);
+}
+
 std::vector<Kind> kinds() {
   return {
+      {"encrypted, memory",
+       [disk = std::make_shared<MemoryDisk>()](TestScheduler& scheduler, const TempDir&) {
+         return encrypted(make_memory_store(scheduler, disk), scheduler);
+       }},
+      {"encrypted, sqlite",
+       [](TestScheduler& scheduler, const TempDir& directory) {
+         SqliteOptions options;
+         options.path = directory.file("store.db");
+         options.durability = Durability::process;
+         options.blobs_by_content = false;
+         auto store = open_sqlite_store(std::move(options), scheduler);
+         REQUIRE_MESSAGE(store.has_value(), store.error().message);
+         return encrypted(std::move(*store), scheduler);
+       }},
       {"memory",
        [disk = std::make_shared<MemoryDisk>()](TestScheduler& scheduler, const TempDir&) {
          return make_memory_store(scheduler, disk);
