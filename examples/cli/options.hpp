@@ -50,6 +50,8 @@ struct Options {
   std::optional<std::string> auto_approve;
   std::vector<std::string> allow_commands;
   std::vector<std::string> deny_commands;
+  std::vector<std::string> allow_hosts;
+  std::vector<std::string> deny_hosts;
   OutputFormat output{OutputFormat::text};
   std::uint32_t turns_max{0};
   double cost_usd_max{0};

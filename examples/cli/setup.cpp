@@ -147,7 +147,7 @@ std::vector<std::string_view> items_of(std::string_view list) {
 std::string joined(const std::vector<std::string>& rules, const char* option) {
   for (const std::string& rule : rules) {
     if (rule.find(',') != std::string::npos || rule.empty()) {
-      throw UsageError(fmt::format("{}: \"{}\": give the words that commands begin with, one rule an option", option, rule));
+      throw UsageError(fmt::format("{}: \"{}\": give one rule an option, without a comma", option, rule));
     }
   }
   return fmt::format("{}", fmt::join(rules, ","));
@@ -206,7 +206,9 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .allow_commands = joined(options.allow_commands, "--allow-command"),
                                .deny_commands = joined(options.deny_commands, "--deny-command"),
                                .box = options.box,
-                               .tools = options.tool_changes};
+                               .tools = options.tool_changes,
+                               .allow_hosts = joined(options.allow_hosts, "--allow-host"),
+                               .deny_hosts = joined(options.deny_hosts, "--deny-host")};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), chosen_provider(options))));
   if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
   return made;
@@ -224,7 +226,10 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
                                .home = home_directory(),
                                .checkpoints = checkpoints_directory(options),
                                .box = options.box.empty() ? task.box : options.box,
-                               .tools = options.tool_changes};
+                               .tools = options.tool_changes,
+                               // The task's own rules hold; these are what the box needs to have a network.
+                               .allow_hosts = joined(task.allow_hosts, "--allow-host"),
+                               .deny_hosts = joined(task.deny_hosts, "--deny-host")};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), task.provider)));
   if (options.auto_approve) check_auto_approve(made, *options.auto_approve);
   return made;
@@ -239,7 +244,9 @@ joey::Session tool_session(joey::Engine& engine, const Options& options) {
                                              .allow_commands = joined(options.allow_commands, "--allow-command"),
                                              .deny_commands = joined(options.deny_commands, "--deny-command"),
                                              .box = options.box,
-                               .tools = options.tool_changes}));
+                               .tools = options.tool_changes,
+                               .allow_hosts = joined(options.allow_hosts, "--allow-host"),
+                               .deny_hosts = joined(options.deny_hosts, "--deny-host")}));
   if (options.auto_approve) check_auto_approve(session, *options.auto_approve);
   return session;
 }

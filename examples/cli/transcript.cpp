@@ -58,6 +58,9 @@ void Transcript::add(TaskView& view, const Event& event) {
   } else if (type == "checkpoint.taken" && event.text("checkpoint").empty()) {
     begin(Section::note);
     put_line(view.depth(), Tone::yellow, fmt::format("no checkpoint: {}", one_line(clean(event.text("message")))));
+  } else if (type == "egress" && event.text("stage").empty()) {  // the default: refused
+    begin(Section::note);
+    put_line(view.depth(), Tone::yellow, fmt::format("network: {}", one_line(clean(event.text("message")))));
   } else if (type == "tool.finished") {
     show_result(view, event);
   } else if (type == "todos.updated") {

@@ -252,11 +252,18 @@ typedef struct joey_session_options {
   const char *tools; /**< Which tools the model is told of, where that is not to be what suits it: "+edit,-apply_diff".
                           Models that were trained on another way to edit get that instead of apply_diff. A tool left
                           out can still be called by a model that knows it: `deny` forbids. NULL: no change. */
+  const char *allow_hosts; /**< Hosts that commands in a box may reach, comma-separated: "api.github.com" at ports 80 and 443,
+                                "*.npmjs.org", "db.example:5432", "git.example:*", an address, or "*". Names lead to public
+                                addresses alone, unless the rule is "NAME+private", names localhost, or another rule names the
+                                very address. Commands reach them by HTTP and CONNECT through a proxy that their box has
+                                and nobody else (HTTP_PROXY and its kin), and nothing but them; each connection is a
+                                JOEY_EVENT_EGRESS. Needs `box`. A task keeps its rules. NULL: no network in a box. */
+  const char *deny_hosts;  /**< Hosts that they may not, likewise, at every port unless one is named; wins. NULL: none. */
 } joey_session_options;
 
 #define JOEY_SESSION_OPTIONS_INIT                                                                                     \
   { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
-    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */
@@ -528,6 +535,9 @@ JOEY_API joey_status joey_engine_replay(joey_engine *engine, const char *task, s
 #define JOEY_EVENT_ENVIRONMENT_NOTED 21 /**< What the model is told of its surroundings: `text`. */
 #define JOEY_EVENT_CHECKPOINT_TAKEN 22  /**< The workspace before the call `call`: `name` is the checkpoint; "" when it could
                                              not be taken, and `text` says why. */
+#define JOEY_EVENT_EGRESS 23            /**< A connection of the command of the call `call`: `name` is "refused", "opened" or
+                                             "closed", `text` why or what went wrong; the JSON has host, port, address, method,
+                                             rule, bytes_up and bytes_down. May follow the task's end, which closes them. */
 #define JOEY_EVENT_DELTA_TEXT 100           /**< A piece of the model's answer: `text`. */
 #define JOEY_EVENT_DELTA_REASONING 101      /**< A piece of its reasoning: `text`. */
 #define JOEY_EVENT_DELTA_TOOL_ARGUMENTS 102 /**< A piece of a call's arguments: `name` is the tool, `text` the JSON. */

@@ -131,6 +131,7 @@ enum class EventKind : std::int32_t {
   task_reopened = JOEY_EVENT_TASK_REOPENED,
   environment_noted = JOEY_EVENT_ENVIRONMENT_NOTED,
   checkpoint_taken = JOEY_EVENT_CHECKPOINT_TAKEN,
+  egress = JOEY_EVENT_EGRESS,
   delta_text = JOEY_EVENT_DELTA_TEXT,
   delta_reasoning = JOEY_EVENT_DELTA_REASONING,
   delta_tool_arguments = JOEY_EVENT_DELTA_TOOL_ARGUMENTS,
@@ -515,6 +516,8 @@ struct SessionOptions {
   std::string box{};  // of commands: "landlock" or "bubblewrap"; empty: none
   bool box_demands_all{false};
   std::string tools{};  // changes to those the model is told of, as "+edit,-apply_diff"
+  std::string allow_hosts{};  // that commands in the box may reach, as "api.github.com,*.npmjs.org"; empty: no network
+  std::string deny_hosts{};   // wins
 };
 
 class Session {
@@ -554,6 +557,8 @@ class Session {
     raw.box = detail::option(options.box);
     if (options.box_demands_all) raw.flags |= JOEY_SESSION_BOX_DEMANDS_ALL;
     raw.tools = detail::option(options.tools);
+    raw.allow_hosts = detail::option(options.allow_hosts);
+    raw.deny_hosts = detail::option(options.deny_hosts);
     joey_session* session = nullptr;
     check(joey_session_create(engine.get(), &raw, &session));
     handle_.reset(session);

@@ -259,11 +259,11 @@ AddressKind kind_of(const IpAddress& address) {
   return v4 ? AddressKind::public_ : AddressKind::other;
 }
 
-Result<Host> parse_host(std::string_view text, std::uint16_t default_port) {
+Result<HostPort> parse_host(std::string_view text, std::uint16_t default_port) {
   const Parts parts = split_port(text);
   auto named = parse_named(parts.name);
   if (!named) return tl::unexpected(std::move(named.error()));
-  Host host{std::move(named->name), named->address, default_port};
+  HostPort host{std::move(named->name), named->address, default_port};
   if (parts.port) {
     const auto port = parse_decimal(*parts.port, 65'535);
     if (!port || *port == 0) return bad_host(text, "a port is a number from 1 to 65535");
@@ -273,7 +273,7 @@ Result<Host> parse_host(std::string_view text, std::uint16_t default_port) {
   return host;
 }
 
-std::string to_string(const Host& host) {
+std::string to_string(const HostPort& host) {
   const bool in_brackets = host.address && !host.address->is_v4();
   return in_brackets ? fmt::format("[{}]:{}", host.name, host.port) : fmt::format("{}:{}", host.name, host.port);
 }
@@ -343,7 +343,7 @@ bool HostRules::fits_port(const Rule& rule, std::uint16_t port, bool denies) {
   return denies || port == 80 || port == 443;
 }
 
-bool HostRules::fits_name(const Rule& rule, const Host& host) {
+bool HostRules::fits_name(const Rule& rule, const HostPort& host) {
   switch (rule.names) {
     case Rule::Names::all: return true;
     case Rule::Names::name: return !host.address && host.name == rule.name;
@@ -355,7 +355,7 @@ bool HostRules::fits_name(const Rule& rule, const Host& host) {
   return false;
 }
 
-HostDecision HostRules::judge(const Host& host) const {
+HostDecision HostRules::judge(const HostPort& host) const {
   for (const Rule& rule : deny_) {
     if (fits_name(rule, host) && fits_port(rule, host.port, true)) {
       return {false, rule.text, fmt::format("{} is denied by the rule \"{}\"", to_string(host), rule.text)};
@@ -369,7 +369,7 @@ HostDecision HostRules::judge(const Host& host) const {
   return {false, {}, fmt::format("{} is not allowed by any rule: a person can allow \"{}\"", to_string(host), remedy)};
 }
 
-HostDecision HostRules::judge(const Host& host, const IpAddress& address) const {
+HostDecision HostRules::judge(const HostPort& host, const IpAddress& address) const {
   HostDecision by_name = judge(host);
   if (!by_name.allowed) return by_name;
   const auto names_address = [&](const Rule& rule, bool denies) {
@@ -389,7 +389,7 @@ HostDecision HostRules::judge(const Host& host, const IpAddress& address) const 
     const bool with_private = rule.with_private && kind == AddressKind::private_;
     if (with_private && fits_name(rule, host) && fits_port(rule, host.port, false)) return {true, rule.text, {}};
   }
-  const Host literal{shown, address, host.port};
+  const HostPort literal{shown, address, host.port};
   if (kind == AddressKind::other) {
     return {false, by_name.rule, fmt::format("{} leads to {}, which is no address to connect to", to_string(host), shown)};
   }

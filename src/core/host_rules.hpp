@@ -51,17 +51,17 @@ enum class AddressKind : std::uint8_t {
 [[nodiscard]] AddressKind kind_of(const IpAddress& address);
 
 // What a request asks for.
-struct Host {
+struct HostPort {
   std::string name;  // in lower case, without the dot at the end; of an address its canonical text, without brackets
   std::optional<IpAddress> address{};  // what `name` says, when it is one
   std::uint16_t port{0};
-  bool operator==(const Host&) const = default;
+  bool operator==(const HostPort&) const = default;
 };
 
 // "name:port" of a request, or of a URL with its scheme's port as `default_port` (0: there must be one). `invalid_argument`
 // when it is no such thing, in one line.
-[[nodiscard]] Result<Host> parse_host(std::string_view text, std::uint16_t default_port);
-[[nodiscard]] std::string to_string(const Host& host);  // "name:port", an address of version 6 in brackets
+[[nodiscard]] Result<HostPort> parse_host(std::string_view text, std::uint16_t default_port);
+[[nodiscard]] std::string to_string(const HostPort& host);  // "name:port", an address of version 6 in brackets
 
 // Whether the name means this machine without any DNS (RFC 6761): "localhost" and what is beneath it.
 [[nodiscard]] bool is_localhost(std::string_view name);
@@ -78,9 +78,9 @@ class HostRules {
   [[nodiscard]] static Result<HostRules> parse(std::span<const std::string> allow, std::span<const std::string> deny);
 
   // Before the name is resolved. Allowed is what may be resolved; its address is still to be judged.
-  [[nodiscard]] HostDecision judge(const Host& host) const;
+  [[nodiscard]] HostDecision judge(const HostPort& host) const;
   // Of an address that the host has, or is.
-  [[nodiscard]] HostDecision judge(const Host& host, const IpAddress& address) const;
+  [[nodiscard]] HostDecision judge(const HostPort& host, const IpAddress& address) const;
 
  private:
   struct Rule {
@@ -94,7 +94,7 @@ class HostRules {
   };
   [[nodiscard]] static Result<Rule> parse_rule(const std::string& text);
   [[nodiscard]] static bool fits_port(const Rule& rule, std::uint16_t port, bool denies);
-  [[nodiscard]] static bool fits_name(const Rule& rule, const Host& host);
+  [[nodiscard]] static bool fits_name(const Rule& rule, const HostPort& host);
 
   std::vector<Rule> allow_;
   std::vector<Rule> deny_;

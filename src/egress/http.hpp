@@ -67,7 +67,7 @@ class HeadReader {
 
 // Whom a request is for: CONNECT's "host:port", or the host of "http://host/path".
 struct Target {
-  Host host;
+  HostPort host;
   std::string path;  // and query; empty in a tunnel
   bool tunnel{false};
 };

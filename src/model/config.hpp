@@ -50,6 +50,9 @@ struct TaskConfig {
   PolicySnapshot policy;
   std::int64_t depth{0};  // of subtasks: 0 for a task of its own
   std::string box{};      // that commands run in, as "bubblewrap"; empty: none
+  // Which hosts commands may reach, as core/host_rules.hpp reads it; none allowed: the box has no network.
+  std::vector<std::string> hosts_allow{};
+  std::vector<std::string> hosts_deny{};
   bool operator==(const TaskConfig&) const = default;
 };
 

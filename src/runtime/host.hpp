@@ -53,6 +53,8 @@ struct SessionRequest {
   ProjectOptions project_options;
   ExecuteCommandOptions commands;
   SessionBoxOptions box;
+  std::vector<std::string> hosts_allow;  // that commands may reach, which needs a box; none: no network
+  std::vector<std::string> hosts_deny;   // wins
   ImageClientOptions images;  // without a model: none
 };
 

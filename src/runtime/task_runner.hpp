@@ -11,6 +11,7 @@
 
 #include "core/conversation.hpp"
 #include "core/task.hpp"
+#include "runtime/command_egress.hpp"
 #include "runtime/model_client.hpp"
 #include "runtime/preparation.hpp"
 #include "runtime/request_rope.hpp"
@@ -72,6 +73,8 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   void run_tool(const effect::RunTool& e);
   void take_checkpoint(const effect::RunTool& e, std::shared_ptr<const Tool> tool);
   void start_tool(const effect::RunTool& e, const std::shared_ptr<const Tool>& tool);
+  [[nodiscard]] std::shared_ptr<CommandNetwork> network_of(const std::string& call);
+  void close_networks();
   void tool_done(const std::string& call, ToolOutcome outcome);
   void start_subtask(const effect::StartSubtask& e);
   void set_timer(Timestamp at);
@@ -105,6 +108,8 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   std::uint64_t request_deltas_{0};
   std::map<std::string, Running> running_;  // by call
   std::shared_ptr<std::vector<std::shared_ptr<TaskCommands>>> background_;
+  std::vector<std::weak_ptr<CommandEgress>> networks_;  // of commands, which own them
+  std::shared_ptr<const HostRules> host_rules_;         // made for the first
   std::shared_ptr<FileLedger> files_;
   std::shared_ptr<Artifacts> artifacts_;
   std::set<std::string> subtasks_;          // awaited

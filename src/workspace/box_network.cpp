@@ -123,11 +123,14 @@ void BoxNetwork::on_connection() {
 
 // Nothing of the process that asks is looked at but the arguments of its call, which the kernel has copied.
 void BoxNetwork::on_notification() {
+  // Where nobody asks any more, older kernels let who receives wait for ever.
+  pollfd state{source_.get(), POLLIN, 0};
+  if (::poll(&state, 1, 0) <= 0) return;
+  if ((state.revents & POLLIN) == 0) return watch_.close();
   alignas(seccomp_notif) char space[256] = {};  // the kernel's may be larger than this header's
   auto* asked = reinterpret_cast<seccomp_notif*>(space);
   if (::ioctl(source_.get(), SECCOMP_IOCTL_NOTIF_RECV, asked) != 0) {
-    // The process is gone (ENOENT), or with the last of them the filter.
-    if (errno != ENOENT && errno != EINTR) watch_.close();
+    if (errno != ENOENT && errno != EINTR) watch_.close();  // ENOENT: the process is gone
     return;
   }
   Connection pair = connect_pair();

@@ -48,6 +48,7 @@ static_assert(JOEY_EVENT_TASK_ENDED == 19);
 static_assert(JOEY_EVENT_TASK_REOPENED == 20);
 static_assert(JOEY_EVENT_ENVIRONMENT_NOTED == 21);
 static_assert(JOEY_EVENT_CHECKPOINT_TAKEN == 22);
+static_assert(JOEY_EVENT_EGRESS == 23);
 static_assert(JOEY_EVENT_DELTA_TEXT == 100);
 static_assert(JOEY_EVENT_DELTA_REASONING == 101);
 static_assert(JOEY_EVENT_DELTA_TOOL_ARGUMENTS == 102);

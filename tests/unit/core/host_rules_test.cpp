@@ -17,7 +17,7 @@ HostRules rules_of(const Texts& allow, const Texts& deny = {}) {
   return *rules;
 }
 
-Host host_of(const std::string& text) {
+HostPort host_of(const std::string& text) {
   const auto host = parse_host(text, 0);
   REQUIRE_MESSAGE(host, host.error().message);
   return *host;

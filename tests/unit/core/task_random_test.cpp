@@ -279,6 +279,7 @@ EventBody any_event(Random& random) {
     case 18: return event::TaskEnded{static_cast<ExitReason>(random.below(8)), "", ""};
     case 19: return event::EnvironmentNoted{random.chance(0.2) ? "" : "noon"};
     case 20: return event::CheckpointTaken{id_of(random), "id", ""};
+    case 21: return event::Egress{id_of(random), 1, EgressStage::opened, "GET", "a.b", 80, "1.1.1.1", "a.b", "", 0, 0};
     default: return event::TaskReopened{};
   }
 }

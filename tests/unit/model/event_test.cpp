@@ -37,6 +37,7 @@ std::vector<EventBody> samples() {
       event::TaskReopened{},
       event::EnvironmentNoted{"noon"},
       event::CheckpointTaken{"c", "id", "m"},
+      event::Egress{"c", 2, EgressStage::closed, "CONNECT", "a.b", 443, "1.1.1.1", "*.b", "m", 3, 4},
   };
 }
 
