@@ -97,6 +97,8 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   out.commands.limits.time = std::chrono::milliseconds(options.command_timeout_ms);
   out.commands.unlimited = split_list(options.commands_unlimited);
   out.box = {text_or(options.box, ""), (options.flags & JOEY_SESSION_BOX_DEMANDS_ALL) != 0};
+  out.hosts_allow = split_list(options.allow_hosts);
+  out.hosts_deny = split_list(options.deny_hosts);
   if (Status read = read_tool_changes(options.tools, out); !read) return tl::unexpected(std::move(read.error()));
   out.project_options.agent_rules = (options.flags & JOEY_SESSION_NO_AGENT_RULES) == 0;
   out.project_options.subfolder_rules = (options.flags & JOEY_SESSION_SUBFOLDER_RULES) != 0;

@@ -37,6 +37,15 @@ Array array_of(Object object, std::string_view name) {
   return empty;
 }
 
+std::vector<std::string> texts_of(Object object, std::string_view name) {
+  std::vector<std::string> texts;
+  for (const auto item : array_of(object, name)) {
+    std::string_view text;
+    if (item.get(text) == simdjson::SUCCESS) texts.emplace_back(text);
+  }
+  return texts;
+}
+
 Object JsonReader::object(std::string_view json) {
   Object object;
   if (const auto error = parser_.parse(json.data(), json.size()).get(object)) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cli {
 
@@ -19,6 +20,7 @@ using Array = simdjson::dom::array;
 [[nodiscard]] bool flag_of(Object object, std::string_view name);
 [[nodiscard]] Object object_of(Object object, std::string_view name);
 [[nodiscard]] Array array_of(Object object, std::string_view name);
+[[nodiscard]] std::vector<std::string> texts_of(Object object, std::string_view name);
 
 // One durable event. Its fields are lent until the reader's next call.
 struct Event {

@@ -275,6 +275,18 @@ class Parser {
                    "that .rooignore forbids. Default: none")
         ->type_name("KIND")
         ->group(options_group);
+    sub.add_option("--allow-host", options_.allow_hosts,
+                   "Hosts that commands in the box may reach: a name, as api.github.com, *.npmjs.org or db.example:5432; may be "
+                   "repeated. Default: none")
+        ->type_name("HOST")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->group(options_group);
+    sub.add_option("--deny-host", options_.deny_hosts, "Hosts that they may not, likewise")
+        ->type_name("HOST")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->group(options_group);
   }
   void add_secrets(CLI::App& sub) {
     sub.add_option("--secret", options_.secret_variables,

@@ -55,6 +55,8 @@ struct Options {
   std::string never;
   std::vector<std::string> secret_variables;  // of the environment: their values are not to be seen
   bool show_keys{false};                      // what only has the shape of a key is shown
+  std::vector<std::string> allow_hosts;
+  std::vector<std::string> deny_hosts;
   OutputFormat output{OutputFormat::text};
   std::uint32_t turns_max{0};
   double cost_usd_max{0};

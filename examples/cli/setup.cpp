@@ -158,6 +158,15 @@ std::vector<std::string_view> items_of(std::string_view list) {
 constexpr std::array<std::string_view, 10> groups{"read",     "edit",   "command",   "mcp",     "modes",
                                                   "subtasks", "custom", "protected", "tainted", "all"};
 
+std::string joined(const std::vector<std::string>& rules, const char* option) {
+  for (const std::string& rule : rules) {
+    if (rule.find(',') != std::string::npos || rule.empty()) {
+      throw UsageError(fmt::format("{}: \"{}\": give one rule an option, without a comma", option, rule));
+    }
+  }
+  return fmt::format("{}", fmt::join(rules, ","));
+}
+
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   const int lower = std::tolower(static_cast<unsigned char>(c));
@@ -240,7 +249,9 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .box = options.box,
                                .tools = options.tool_changes,
                                .key_shapes = !options.show_keys,
-                               .user = options.user};
+                               .user = options.user,
+                               .allow_hosts = joined(options.allow_hosts, "--allow-host"),
+                               .deny_hosts = joined(options.deny_hosts, "--deny-host")};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), chosen_provider(options))));
   add_secrets(made, options);
   check_rule_names(made, options);
@@ -261,7 +272,10 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
                                .checkpoints = checkpoints_directory(options),
                                .box = options.box.empty() ? task.box : options.box,
                                .tools = options.tool_changes,
-                               .key_shapes = !options.show_keys};
+                               .key_shapes = !options.show_keys,
+                               // The task's own rules hold; these are what the box needs to have a network.
+                               .allow_hosts = joined(task.allow_hosts, "--allow-host"),
+                               .deny_hosts = joined(task.deny_hosts, "--deny-host")};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), task.provider)));
   add_secrets(made, options);
   check_rule_names(made, options);
@@ -278,7 +292,9 @@ joey::Session tool_session(joey::Engine& engine, const Options& options) {
                                              .ask = options.ask,
                                              .box = options.box,
                                              .tools = options.tool_changes,
-                                             .key_shapes = !options.show_keys}));
+                                             .key_shapes = !options.show_keys,
+                                             .allow_hosts = joined(options.allow_hosts, "--allow-host"),
+                                             .deny_hosts = joined(options.deny_hosts, "--deny-host")}));
   add_secrets(session, options);
   check_rule_names(session, options);
   return session;

@@ -26,6 +26,8 @@ bool TaskView::apply(const Event& event) {
     provider = text_of(config, "provider");
     base_url = text_of(config, "base_url");
     box = text_of(config, "box");
+    allow_hosts = texts_of(config, "hosts_allow");
+    deny_hosts = texts_of(config, "hosts_deny");
     model = text_of(config, "model");
     priced = real_of(config, "price_input") > 0 || real_of(config, "price_output") > 0;
   } else if (type == "user.message") {

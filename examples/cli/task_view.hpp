@@ -57,6 +57,8 @@ class TaskView {
   std::string provider;
   std::string base_url;
   std::string box;
+  std::vector<std::string> allow_hosts;
+  std::vector<std::string> deny_hosts;
   std::string model;
   std::string title;
   bool priced{false};  // the model's prices are known

@@ -61,6 +61,9 @@ void Transcript::add(TaskView& view, const Event& event) {
   } else if (type == "instructions.found") {
     begin(Section::note);
     put_line(view.depth(), Tone::yellow, fmt::format("{} gives the model orders: {}", clean(event.text("tool")), one_line(clean(event.text("excerpt")))));
+  } else if (type == "egress" && event.text("stage").empty()) {  // the default: refused
+    begin(Section::note);
+    put_line(view.depth(), Tone::yellow, fmt::format("network: {}", one_line(clean(event.text("message")))));
   } else if (type == "tool.finished") {
     show_result(view, event);
   } else if (type == "todos.updated") {

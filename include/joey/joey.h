@@ -291,11 +291,18 @@ typedef struct joey_session_options {
                                    the first request, and again when a server answers 401: keys rotate without a restart.
                                    NULL: `api_key`. */
   const char *user; /**< For whom the session works, in the host's words: an id, for audits. NULL: nobody is named. */
+  const char *allow_hosts; /**< Hosts that commands in a box may reach, comma-separated: "api.github.com" at ports 80 and 443,
+                                "*.npmjs.org", "db.example:5432", "git.example:*", an address, or "*". Names lead to public
+                                addresses alone, unless the rule is "NAME+private", names localhost, or another rule names the
+                                very address. Commands reach them by HTTP and CONNECT through a proxy that their box has
+                                and nobody else (HTTP_PROXY and its kin), and nothing but them; each connection is a
+                                JOEY_EVENT_EGRESS. Needs `box`. A task keeps its rules. NULL: no network in a box. */
+  const char *deny_hosts;  /**< Hosts that they may not, likewise, at every port unless one is named; wins. NULL: none. */
 } joey_session_options;
 
 #define JOEY_SESSION_OPTIONS_INIT                                                                                     \
   { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
-    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */
@@ -610,7 +617,7 @@ JOEY_API void joey_audit_destroy(joey_audit *audit);
  * "end", the numbers of tasks and lines, and in "heads" the digest of the last hashes of the tasks, one behind the other: kept
  * elsewhere it proves that an export is the one that was made. A later export of a task begins with the lines of an
  * earlier one. Kinds: "task" (user, workspace, rules, box), "consulted", "asked", "decision", "command" (with its
- * arguments), "call" (with their digest), "checkpoint", "result" (with the files that were changed), "instructions", "mode",
+ * arguments), "call" (with their digest), "checkpoint", "result" (with the files that were changed), "egress", "instructions", "mode",
  * "subtask", "ended", "reopened".
  * @return JOEY_OK; JOEY_ERR_NOT_FOUND when there is no such task; JOEY_ERR_CORRUPT. Waits for the store. Since: 1.0.
  */
@@ -651,6 +658,9 @@ JOEY_API joey_status joey_audit_verify(const char *lines, size_t lines_size, joe
                                              not be taken, and `text` says why. */
 #define JOEY_EVENT_HOST_CONSULTED 23    /**< The host was asked for its word on the call `call`: joey_session_set_policy(). */
 #define JOEY_EVENT_INSTRUCTIONS_FOUND 24 /**< What the tool of `call` brought seems to give the model orders: `text`. */
+#define JOEY_EVENT_EGRESS 25            /**< A connection of the command of the call `call`: `name` is "refused", "opened" or
+                                             "closed", `text` why or what went wrong; the JSON has host, port, address, method,
+                                             rule, bytes_up and bytes_down. May follow the task's end, which closes them. */
 #define JOEY_EVENT_DELTA_TEXT 100           /**< A piece of the model's answer: `text`. */
 #define JOEY_EVENT_DELTA_REASONING 101      /**< A piece of its reasoning: `text`. */
 #define JOEY_EVENT_DELTA_TOOL_ARGUMENTS 102 /**< A piece of a call's arguments: `name` is the tool, `text` the JSON. */

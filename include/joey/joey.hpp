@@ -134,6 +134,7 @@ enum class EventKind : std::int32_t {
   checkpoint_taken = JOEY_EVENT_CHECKPOINT_TAKEN,
   host_consulted = JOEY_EVENT_HOST_CONSULTED,
   instructions_found = JOEY_EVENT_INSTRUCTIONS_FOUND,
+  egress = JOEY_EVENT_EGRESS,
   delta_text = JOEY_EVENT_DELTA_TEXT,
   delta_reasoning = JOEY_EVENT_DELTA_REASONING,
   delta_tool_arguments = JOEY_EVENT_DELTA_TOOL_ARGUMENTS,
@@ -594,6 +595,8 @@ struct SessionOptions {
   std::string api_key_secret{};  // instead of api_key: the name by which EngineOptions::secrets resolves it
   bool key_shapes{true};         // what has the shape of a well-known key is not shown
   std::string user{};   // for whom it works, in the host's words
+  std::string allow_hosts{};  // that commands in the box may reach, as "api.github.com,*.npmjs.org"; empty: no network
+  std::string deny_hosts{};   // wins
 };
 
 class Session {
@@ -635,6 +638,8 @@ class Session {
     raw.api_key_secret = detail::option(options.api_key_secret);
     raw.tools = detail::option(options.tools);
     raw.user = detail::option(options.user);
+    raw.allow_hosts = detail::option(options.allow_hosts);
+    raw.deny_hosts = detail::option(options.deny_hosts);
     joey_session* session = nullptr;
     check(joey_session_create(engine.get(), &raw, &session));
     handle_.reset(session);

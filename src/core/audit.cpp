@@ -81,6 +81,13 @@ class LineWriter {
     kind("instructions").field("call", e.call).field("tool", e.tool).field("excerpt", e.excerpt);
     return true;
   }
+  bool operator()(const event::Egress& e) const {
+    kind("egress").field("call", e.call).field("connection", e.connection).field("stage", name_of(e.stage));
+    json_.field("host", e.host).field("port", e.port).field("address", e.address).field("method", e.method).field("rule", e.rule);
+    if (!e.message.empty()) json_.field("message", e.message);
+    if (e.stage == EgressStage::closed) json_.field("bytes_up", e.bytes_up).field("bytes_down", e.bytes_down);
+    return true;
+  }
   bool operator()(const event::ModeChanged& e) const {
     kind("mode").field("mode", e.mode).field("by", name_of(e.by));
     return true;

@@ -146,6 +146,7 @@ struct Applier {
     task.new_bytes += frame_bytes_estimate + static_cast<std::int64_t>(e.text.size());
   }
   void operator()(const event::CheckpointTaken&) {}
+  void operator()(const event::Egress&) {}
   void operator()(const event::ModeChanged& e) { task.mode = e.mode; }
   void operator()(const event::ModelRequested& e) {
     task.mistakes = mistakes_after(task);
@@ -510,6 +511,11 @@ class Decider {
   Status on(const input::CheckpointTaken& in) {
     if (!find_call(in.call, CallState::running)) return no_such_call(in.call, "is running");
     emit(event::CheckpointTaken{in.call, in.checkpoint, in.message});
+    return {};
+  }
+
+  Status on(const input::Egress& in) {
+    emit(in.event);
     return {};
   }
 

@@ -110,6 +110,11 @@ struct CheckpointTaken {
   std::string message;
 };
 
+// A connection of a command's was decided on, or has ended; whatever the task is at by then.
+struct Egress {
+  event::Egress event;
+};
+
 struct SubtaskDone {
   std::string call;
   std::string child;
@@ -128,7 +133,8 @@ struct Recovered {};
 
 using Input = std::variant<input::Start, input::Say, input::Decide, input::HostDecided, input::Answer, input::SetMode,
                            input::Pause, input::Resume, input::Cancel, input::PromptReady, input::ModelDone, input::ModelFailed,
-                           input::ToolDone, input::CheckpointTaken, input::SubtaskDone, input::Timer, input::Recovered>;
+                           input::ToolDone, input::CheckpointTaken, input::Egress, input::SubtaskDone, input::Timer,
+                           input::Recovered>;
 
 // ---- Effects: what a task asks of the runtime. Each is answered by the input its comment names. ----------------------
 

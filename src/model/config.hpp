@@ -54,6 +54,9 @@ struct TaskConfig {
   std::int64_t depth{0};  // of subtasks: 0 for a task of its own
   std::string box{};      // that commands run in, as "bubblewrap"; empty: none
   std::string user{};     // the host's name for whom it works; may be empty
+  // Which hosts commands may reach, as core/host_rules.hpp reads it; none allowed: the box has no network.
+  std::vector<std::string> hosts_allow{};
+  std::vector<std::string> hosts_deny{};
   bool operator==(const TaskConfig&) const = default;
 };
 

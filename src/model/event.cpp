@@ -59,6 +59,8 @@ void fields(T& x, V&& visit) {
   visit("depth", x.depth);
   visit("box", x.box);
   visit("user", x.user);
+  visit("hosts_allow", x.hosts_allow);
+  visit("hosts_deny", x.hosts_deny);
 }
 template <AnyOf<Usage> T, class V>
 void fields(T& x, V&& visit) {
@@ -113,6 +115,20 @@ void fields(T& x, V&& visit) {
   visit("call", x.call);
   visit("checkpoint", x.checkpoint);
   visit("message", x.message);
+}
+template <AnyOf<event::Egress> T, class V>
+void fields(T& x, V&& visit) {
+  visit("call", x.call);
+  visit("connection", x.connection);
+  visit("stage", x.stage);
+  visit("method", x.method);
+  visit("host", x.host);
+  visit("port", x.port);
+  visit("address", x.address);
+  visit("rule", x.rule);
+  visit("message", x.message);
+  visit("bytes_up", x.bytes_up);
+  visit("bytes_down", x.bytes_down);
 }
 template <AnyOf<event::ModeChanged> T, class V>
 void fields(T& x, V&& visit) {
@@ -261,6 +277,10 @@ struct Names<ExitReason> {
 template <>
 struct Names<TodoStatus> {
   static constexpr std::array<std::string_view, 3> list{"pending", "in_progress", "completed"};
+};
+template <>
+struct Names<EgressStage> {
+  static constexpr std::array<std::string_view, 3> list{"refused", "opened", "closed"};
 };
 template <>
 struct Names<Actor> {
@@ -468,6 +488,7 @@ std::string_view name_of(StopReason value) { return name_in_list(value); }
 std::string_view name_of(ToolStatus value) { return name_in_list(value); }
 std::string_view name_of(ExitReason value) { return name_in_list(value); }
 std::string_view name_of(TodoStatus value) { return name_in_list(value); }
+std::string_view name_of(EgressStage value) { return name_in_list(value); }
 std::string_view name_of(Actor value) { return name_in_list(value); }
 
 std::string_view type_of(const EventBody& body) {

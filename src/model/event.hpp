@@ -53,6 +53,13 @@ enum class ExitReason : std::uint8_t {
   limit_repetition,  // the same call over and over
 };
 
+// What became of a connection of a boxed command: refused, or opened, perhaps at one address after another, and then closed.
+enum class EgressStage : std::uint8_t {
+  refused,  // nothing was connected to
+  opened,   // it is about to be connected
+  closed,   // there is none where the engine ended meanwhile
+};
+
 // Who caused an event.
 enum class Actor : std::uint8_t { engine, person, model, policy, host };
 
@@ -219,6 +226,23 @@ struct InstructionsFound {
   bool operator==(const InstructionsFound&) const = default;
 };
 
+// A connection that a boxed command made to the egress proxy. The last ones of a task may follow its end, which closed them.
+struct Egress {
+  static constexpr std::string_view type = "egress";
+  std::string call;
+  std::int64_t connection{0};  // of the call: 1, 2, ...
+  EgressStage stage{EgressStage::refused};
+  std::string method;   // of the request; empty: there was none that could be understood
+  std::string host;     // likewise
+  std::int64_t port{0};
+  std::string address;  // empty: none was looked at
+  std::string rule;     // that decided, as it was written; empty: none fits
+  std::string message;  // why it was refused, or what went wrong
+  std::int64_t bytes_up{0};    // to the host; when it is closed
+  std::int64_t bytes_down{0};  // to the command
+  bool operator==(const Egress&) const = default;
+};
+
 struct TodosUpdated {
   static constexpr std::string_view type = "todos.updated";
   std::vector<Todo> todos;
@@ -287,7 +311,7 @@ using EventBody =
                  event::QuestionAsked, event::ToolStarted, event::ToolFinished, event::TodosUpdated,
                  event::SubtaskStarted, event::SubtaskFinished, event::CacheBroken, event::TaskPaused,
                  event::TaskResumed, event::TaskEnded, event::TaskReopened, event::EnvironmentNoted, event::CheckpointTaken,
-                 event::HostConsulted, event::InstructionsFound>;
+                 event::HostConsulted, event::InstructionsFound, event::Egress>;
 
 struct Event {
   std::uint64_t seq{0};
@@ -308,6 +332,7 @@ struct Event {
 [[nodiscard]] std::string_view name_of(ToolStatus value);
 [[nodiscard]] std::string_view name_of(ExitReason value);
 [[nodiscard]] std::string_view name_of(TodoStatus value);
+[[nodiscard]] std::string_view name_of(EgressStage value);
 [[nodiscard]] std::string_view name_of(Actor value);
 
 }  // namespace joey

@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "core/control.hpp"
 #include "core/call_policy.hpp"
+#include "runtime/command_egress.hpp"
 #include "runtime/stored_chunks.hpp"
 
 namespace joey {
@@ -195,6 +196,10 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
   context->workspace = session->setup().workspace;
   context->images = session->setup().images;
   context->box = session->setup().box;
+  if (const auto& proxy = session->setup().egress) {
+    // Without a task there is no journal to record in; the command itself is told what is refused.
+    context->network = std::make_shared<CommandEgress>(*proxy, host_rules_of(session->setup().config), [](const egress::Record&) {});
+  }
   context->project = session->project();
   context->artifacts = session->artifacts(scheduler_);
   context->mode = session->setup().config.mode;

@@ -8,7 +8,10 @@
 #include <utility>
 
 #include "base/ids.hpp"
+#include "core/host_rules.hpp"
 #include "core/policy.hpp"
+#include "egress/proxy.hpp"
+#include "egress/resolver.hpp"
 #include "store/memory.hpp"
 #include "tool/workspace_tools.hpp"
 #include "transport/curl.hpp"
@@ -187,6 +190,19 @@ void choose_tools(const std::string& model, SessionRequest& request, SessionSetu
   std::move(request.tools_removed.begin(), request.tools_removed.end(), std::back_inserter(setup.tools_removed));
 }
 
+Status open_network(SessionRequest& request, SessionSetup& setup, UvLoop& loop) {
+  if (auto rules = HostRules::parse(request.hosts_allow, request.hosts_deny); !rules) return tl::unexpected(std::move(rules.error()));
+  if (request.hosts_allow.empty()) return {};
+  if (request.box.kind.empty() || request.box.kind == to_string(BoxKind::none)) {
+    return failure(ErrorCode::invalid_argument, "hosts can be allowed to commands in a box alone: without one they reach every host");
+  }
+  request.box.has_network = true;
+  setup.config.hosts_allow = std::move(request.hosts_allow);
+  setup.config.hosts_deny = std::move(request.hosts_deny);
+  setup.egress = egress::make_proxy(loop.handle(), loop, egress::make_system_resolver(loop));
+  return {};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<ApiKey>> Host::api_key(const SessionRequest& request, const std::shared_ptr<SessionSecrets>& secrets) {
@@ -262,6 +278,7 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   config.workspace = (*workspace)->root();
   setup.workspace = *std::move(workspace);
   if (Status read = read_project(request, setup); !read) return tl::unexpected(std::move(read.error()));
+  if (Status ok = open_network(request, setup, loop_); !ok) return tl::unexpected(std::move(ok.error()));
   auto box = make_session_box(request.box, *setup.workspace, config.policy);
   if (!box) return tl::unexpected(std::move(box.error()));
   setup.box = *std::move(box);

@@ -56,6 +56,8 @@ struct SessionRequest {
   ProjectOptions project_options;
   ExecuteCommandOptions commands;
   SessionBoxOptions box;
+  std::vector<std::string> hosts_allow;  // that commands may reach, which needs a box; none: no network
+  std::vector<std::string> hosts_deny;   // wins
   ImageClientOptions images;  // without a model: none
   std::string api_key_secret;  // instead of `api_key`: by this name the host's resolver knows it
   bool key_shapes{true};       // what has the shape of a well-known key is a secret

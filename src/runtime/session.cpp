@@ -155,6 +155,9 @@ std::shared_ptr<const Session::ReadyPrompt> Session::prompt(const std::string& m
   if (setup_.box) {
     parts.shell = fmt::format("bash, in a box that commands cannot leave. {}", fmt::join(setup_.box->report().restricted, " "));
   }
+  if (setup_.egress) {
+    parts.shell += fmt::format(" Hosts that may be reached: {}; a refusal says what is missing.", fmt::join(setup_.config.hosts_allow, ", "));
+  }
   parts.language = setup_.language;
   parts.instructions = setup_.instructions;
   parts.replaced = sections_;

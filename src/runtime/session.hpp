@@ -13,6 +13,7 @@
 #include "core/mode.hpp"
 #include "core/prompt.hpp"
 #include "core/task.hpp"
+#include "egress/proxy.hpp"
 #include "project/project.hpp"
 #include "runtime/host_policy.hpp"
 #include "runtime/journal.hpp"
@@ -34,6 +35,7 @@ struct SessionSetup {
   std::shared_ptr<const Project> project;           // what both say, when the session is made; null: only what joey brings
   std::shared_ptr<Checkpoints> checkpoints;         // null: none are taken
   std::shared_ptr<const Box> box;                   // of commands; null: none
+  std::shared_ptr<egress::Proxy> egress;            // to the hosts that a task's rules allow; null: boxes have no network
   std::shared_ptr<ImageModel> images;               // null: there is none
   std::vector<std::shared_ptr<const Tool>> tools;   // those of the workspace; the core's own are added
   std::shared_ptr<const Provider> provider;

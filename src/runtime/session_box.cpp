@@ -12,6 +12,7 @@ namespace joey {
 namespace {
 
 constexpr std::size_t guarded_max = 256;  // as many as a box takes
+constexpr std::uint16_t proxy_port = 3128;  // in the box, where nobody else listens
 constexpr std::uint32_t processes_max = 4'096;  // ends a fork bomb, and no build
 
 struct GuardedFiles {
@@ -86,6 +87,7 @@ Result<std::shared_ptr<const Box>> make_session_box(const SessionBoxOptions& opt
   rules.read_only = std::move(guarded->read_only);
   rules.landlock_keeps_read_only = options.demands_all;
   rules.limits.processes = processes_max;
+  if (options.has_network) rules.proxy_port = proxy_port;
   rules.demands_all = options.demands_all;
   return prepare_box(*kind, std::move(rules));
 }

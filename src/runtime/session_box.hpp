@@ -15,9 +15,10 @@ namespace joey {
 struct SessionBoxOptions {
   std::string kind;         // "landlock", "bubblewrap" or "oci"; empty or "none": no box
   bool demands_all{false};  // what this machine cannot guarantee is an error
+  bool has_network{false};  // through the proxy, and only there
 };
 
-// Null: none. Network is off in it, and files are as they are now: what .rooignore comes to name later is not hidden from commands.
+// Null: none. Files are as they are now: what .rooignore comes to name later is not hidden from commands.
 // `invalid_argument`: no such kind; `unsupported`: this machine has none. Blocks: it looks at the whole workspace where
 // there is a .rooignore.
 [[nodiscard]] Result<std::shared_ptr<const Box>> make_session_box(const SessionBoxOptions& options,

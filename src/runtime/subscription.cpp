@@ -92,6 +92,11 @@ struct Reader {
     record.name = e.checkpoint;
     record.text = e.message;
   }
+  void operator()(const event::Egress& e) const {
+    record.call = e.call;
+    record.name = name_of(e.stage);
+    record.text = e.message;
+  }
 };
 
 }  // namespace

@@ -251,6 +251,7 @@ void TaskRunner::appended(Decision decision, std::vector<EntryBytes> entries, Co
   for (const Effect& effect : decision.effects) carry_out(effect);
   publish(decision.events, entries, first, task_.updated_at);
   if (ended) {
+    close_networks();
     background_->clear();
     report_to_parent();
   }
@@ -355,6 +356,7 @@ void TaskRunner::start_tool(const effect::RunTool& e, const std::shared_ptr<cons
   context->call = e.call;
   context->images = session_->setup().images;
   context->box = session_->setup().box;
+  context->network = network_of(e.call);
   // A task keeps the box it was started with: going on with it in another session does not open it.
   const std::string& session_box = session_->setup().config.box;
   if (task_.config.box != session_box) {
@@ -392,6 +394,25 @@ void TaskRunner::show_output(const std::string& call, std::string_view text) {
   Running& running = found->second;
   engine_.hub().publish(make_ephemeral(RecordKind::delta_tool_output, "delta.tool_output", task_.id, running.seq,
                                        ++running.deltas, engine_.scheduler().now(), call, running.tool, text));
+}
+
+// Its connections are recorded in this task, also those of a command that went on in the background.
+std::shared_ptr<CommandNetwork> TaskRunner::network_of(const std::string& call) {
+  const auto& proxy = session_->setup().egress;
+  if (proxy == nullptr) return nullptr;
+  if (host_rules_ == nullptr) host_rules_ = host_rules_of(task_.config);
+  auto network = std::make_shared<CommandEgress>(*proxy, host_rules_, [weak = weak_from_this(), call](const egress::Record& record) {
+    if (const auto self = weak.lock()) self->deliver(input::Egress{egress_event(call, record)}, [](const Status&) {});
+  });
+  std::erase_if(networks_, [](const auto& other) { return other.expired(); });
+  networks_.push_back(network);
+  return network;
+}
+
+void TaskRunner::close_networks() {
+  for (const auto& weak : std::exchange(networks_, {})) {
+    if (const auto network = weak.lock()) network->close();
+  }
 }
 
 void TaskRunner::tool_done(const std::string& call, ToolOutcome outcome) {
@@ -473,6 +494,7 @@ void TaskRunner::stop_all() {
     engine_.scheduler().cancel(consultation.timer);
     consultation.cancel.cancel();
   }
+  close_networks();
   background_->clear();
   for (TimerId* timer : {&timer_, &passivate_timer_}) {
     if (*timer != 0) engine_.scheduler().cancel(*timer);

@@ -11,6 +11,7 @@
 
 #include "core/conversation.hpp"
 #include "core/task.hpp"
+#include "runtime/command_egress.hpp"
 #include "runtime/model_client.hpp"
 #include "runtime/preparation.hpp"
 #include "runtime/request_rope.hpp"
@@ -77,6 +78,8 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   void take_checkpoint(const effect::RunTool& e, std::shared_ptr<const Tool> tool);
   void start_tool(const effect::RunTool& e, const std::shared_ptr<const Tool>& tool);
   void show_output(const std::string& call, std::string_view text);
+  [[nodiscard]] std::shared_ptr<CommandNetwork> network_of(const std::string& call);
+  void close_networks();
   void tool_done(const std::string& call, ToolOutcome outcome);
   void consult_host(const effect::ConsultHost& e);
   void host_decided(const std::string& call, PolicyAnswer answer, bool timed_out);
@@ -113,6 +116,8 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   std::map<std::string, Running> running_;  // by call
   std::map<std::string, Consultation> consultations_;  // likewise
   std::shared_ptr<std::vector<std::shared_ptr<TaskCommands>>> background_;
+  std::vector<std::weak_ptr<CommandEgress>> networks_;  // of commands, which own them
+  std::shared_ptr<const HostRules> host_rules_;         // made for the first
   std::shared_ptr<FileLedger> files_;
   std::shared_ptr<Artifacts> artifacts_;
   std::set<std::string> subtasks_;          // awaited

@@ -173,7 +173,8 @@ void UvLoop::step(int timeout_ms) {
   enter();
   if (timeout_ms > 0) {
     uv_update_time(&loop_);
-    uv_timer_start(&deadline_, [](uv_timer_t*) {}, static_cast<std::uint64_t>(timeout_ms), 0);
+    // It can be due before the loop begins to wait, which then must not wait for the next timer instead.
+    uv_timer_start(&deadline_, [](uv_timer_t* timer) { uv_stop(timer->loop); }, static_cast<std::uint64_t>(timeout_ms), 0);
   }
   uv_run(&loop_, timeout_ms == 0 ? UV_RUN_NOWAIT : UV_RUN_ONCE);
   uv_timer_stop(&deadline_);

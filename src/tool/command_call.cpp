@@ -62,6 +62,7 @@ CommandCall::~CommandCall() {
 void CommandCall::start(CommandSpec spec) {
   self_ = shared_from_this();
   spec.box = context_->box;
+  spec.network = context_->network;
   Result<std::unique_ptr<Command>> command = failure(ErrorCode::denied, context_->box_problem);
   if (context_->box_problem.empty()) command = context_->workspace->start(std::move(spec), *this);
   if (!command) {

@@ -43,6 +43,7 @@ struct ToolContext {
   std::string mode;  // the task's, by its slug
   std::shared_ptr<Workspace> workspace;
   std::shared_ptr<const Box> box;     // that commands run in; null: none
+  std::shared_ptr<CommandNetwork> network;  // of a command in a box with a proxy; null: none
   std::string box_problem;            // not empty: no command may run, and this is why
   bool protected_files{false};        // ChangeOptions::protected_files of every change
   std::shared_ptr<FileLedger> files;  // what the model has seen of files; may be null

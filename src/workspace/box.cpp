@@ -150,6 +150,8 @@ std::vector<std::string> boxed_environment(const PreparedBox& box, std::vector<s
   const BoxRules& rules = box.rules();
   const auto is_let_through = [&](std::string_view name) {
     if (name == "HOME" || name == "TMPDIR" || name == "PATH" || rules.environment.empty()) return true;
+    const auto& own = box.environment();
+    if (std::any_of(own.begin(), own.end(), [&](const auto& variable) { return variable.first == name; })) return true;
     return std::find(rules.environment.begin(), rules.environment.end(), name) != rules.environment.end();
   };
   std::erase_if(environment, [&](const std::string& entry) { return !is_let_through(entry.substr(0, entry.find('='))); });
@@ -171,6 +173,14 @@ std::vector<std::string> boxed_environment(const PreparedBox& box, std::vector<s
     entry = "PATH=" + kept;
   }
   return environment;
+}
+
+void add_proxy_environment(std::vector<std::pair<std::string, std::string>>& environment, std::uint16_t port) {
+  if (port == 0) return;
+  const std::string url = fmt::format("http://127.0.0.1:{}", port);
+  for (const char* name : {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"}) environment.emplace_back(name, url);
+  for (const char* name : {"NO_PROXY", "no_proxy"}) environment.emplace_back(name, "");
+  environment.emplace_back("NODE_USE_ENV_PROXY", "1");  // otherwise Node's own fetch does not look
 }
 
 std::vector<std::string> system_directories() {
@@ -446,6 +456,7 @@ confine::Plan empty_plan() {
   plan.control = -1;
   plan.lifeline = -1;
   plan.command = -1;
+  plan.network = -1;
   plan.ruleset = -1;
   plan.close_from = 3;
   return plan;

@@ -51,7 +51,9 @@ struct BoxRules {
   // writable as the rest (a line of the report). The other boxes have no such trouble.
   bool landlock_keeps_read_only{true};
 
-  // Off, but for one TCP port on loopback: that of a proxy which decides. 0: off altogether.
+  // Off, but for connections to the host's proxy, of which commands are told by HTTP_PROXY and its kin: it is at this port
+  // of the box's own loopback, or, where the box has no network of its own, at the end of every TCP connection whatever
+  // address it is made to. The connections go to CommandSpec::network; nothing on the host listens. 0: off altogether.
   std::uint16_t proxy_port{0};
 
   BoxLimits limits{};

@@ -110,7 +110,7 @@ class BubblewrapBox final : public PreparedBox {
 };
 
 const std::vector<std::string>& namespaces() {
-  static const std::vector<std::string> arguments{"--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
+  static const std::vector<std::string> arguments{"--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
                                                   "--unshare-cgroup-try", "--die-with-parent", "--as-pid-1", "--cap-drop", "ALL"};
   return arguments;
 }
@@ -122,7 +122,6 @@ Status BubblewrapBox::check_program() {
   binds_descriptors_ = run_program({bubblewrap_, "--help"}).output.find("--ro-bind-fd") != std::string::npos;
   std::vector<std::string> command{bubblewrap_};
   command.insert(command.end(), namespaces().begin(), namespaces().end());
-  if (rules_.proxy_port == 0) command.emplace_back("--unshare-net");
   for (const char* argument : {"--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--perms", "0000", "--tmpfs", "/tmp",
                                "--remount-ro", "/tmp", "--", "/bin/true"}) {
     command.emplace_back(argument);
@@ -143,6 +142,7 @@ Result<std::shared_ptr<const PreparedBox>> BubblewrapBox::make(BoxRules rules, b
   auto made = PrivateDirectory::make(box->rules_.temporary_parent);
   if (!made) return tl::unexpected(std::move(made.error()));
   box->environment_ = {{"HOME", boxed_home(box->rules_)}, {"TMPDIR", "/tmp"}};
+  add_proxy_environment(box->environment_, box->rules_.proxy_port);
   box->private_.emplace(std::move(*made));
   return box;
 }
@@ -154,13 +154,11 @@ Status BubblewrapBox::prepare() {
     report_.reduced.emplace_back("guarded paths: bound by their names, which another command of the workspace could change at that moment: "
                                  "install bubblewrap 0.10.0 or newer");
   }
-  if (landlock_abi() < 4) rules_.proxy_port = 0;
   configuration_ = public_part("/etc");
   homes_ = find_cgroup_homes(rules_.limits);
   report_limits(report_, rules_.limits, homes_);
   if (auto guarded = guarded_paths(rules_, root_); !guarded) return tl::unexpected(std::move(guarded.error()));
-  filter_ = make_filter({.own_network = rules_.proxy_port == 0, .own_ipc = true, .own_files = true, .tracing = rules_.tracing,
-                         .proxy_port = rules_.proxy_port});
+  filter_ = make_filter({.own_network = true, .own_ipc = true, .own_files = true, .tracing = rules_.tracing});
   auto program = confine_program();
   if (!program) return tl::unexpected(std::move(program.error()));
   program_ = std::move(*program);
@@ -204,6 +202,10 @@ Result<BoxLaunch> BubblewrapBox::launch(const BoxRequest& request) const {
   confine::Plan plan = inner_plan(request);
   plan.control = next++;
   plan.lifeline = next++;
+  if (request.network >= 0) {
+    plan.network = next++;
+    plan.proxy_port = rules_.proxy_port;
+  }
   auto ruleset = inner_ruleset(plan, rules_, root_, *private_);
   if (!ruleset) return tl::unexpected(std::move(ruleset.error()));
   if (*ruleset) plan.ruleset = next++;
@@ -211,7 +213,6 @@ Result<BoxLaunch> BubblewrapBox::launch(const BoxRequest& request) const {
   for (std::size_t i = 0; i < remains->cgroups->procs.size(); ++i) outer.cgroups[i] = next++;
   Arguments arguments(binds_descriptors_, next);
   for (const std::string& argument : namespaces()) arguments.add(argument);
-  if (rules_.proxy_port == 0) arguments.add("--unshare-net");
   if (Status ok = add_view(arguments, remains->placeholders); !ok) return tl::unexpected(std::move(ok.error()));
   arguments.add("--clearenv");
   for (const std::string& entry : request.environment) {
@@ -237,6 +238,7 @@ Result<BoxLaunch> BubblewrapBox::launch(const BoxRequest& request) const {
   launch.has_init = true;
   launch.descriptors = {program_.get(), outer_file->get(), inner_file->get(), view_file->get(), request.control,
                         lifeline->reader.get()};
+  if (request.network >= 0) launch.descriptors.push_back(request.network);
   if (*ruleset) launch.descriptors.push_back(ruleset->get());
   for (const Descriptor& procs : remains->cgroups->procs) launch.descriptors.push_back(procs.get());
   for (const Descriptor& bound : arguments.descriptors()) launch.descriptors.push_back(bound.get());

@@ -73,6 +73,7 @@ constexpr std::uint32_t low_half(unsigned index) {
 constexpr std::uint32_t high_half(unsigned index) { return low_half(index) + sizeof(std::uint32_t); }
 
 constexpr std::uint32_t let_through = SECCOMP_RET_ALLOW;
+// 0: the call does nothing and succeeds.
 constexpr std::uint32_t refuse(int error) { return SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error); }
 
 class FilterWriter {
@@ -111,14 +112,15 @@ class FilterWriter {
 
 constexpr std::uint32_t socket_type_mask = 0xf;
 
-// Landlock guards TCP by its port; MPTCP, which it does not know, and fast open, which it does not see, must not be had.
-void filter_proxied_internet(FilterWriter& code) {
+// The engine answers with a TCP socket that is connected to the proxy already. So there is no address to look at, which a
+// command could change after it was looked at: connecting has been done, and says so.
+void filter_handed_over_internet(FilterWriter& code) {
   code.load(low_half(1));
   code.mask(socket_type_mask);
   code.end_unless(SOCK_STREAM, refuse(EACCES));
   code.load(low_half(2));
-  code.end_if(0, let_through);
-  code.end_if(IPPROTO_TCP, let_through);
+  code.end_if(0, SECCOMP_RET_USER_NOTIF);
+  code.end_if(IPPROTO_TCP, SECCOMP_RET_USER_NOTIF);
   code.end(refuse(EACCES));
 }
 
@@ -139,9 +141,9 @@ void filter_sockets(FilterWriter& code, const FilterRules& rules) {
     code.load(low_half(0));
     // Landlock cannot keep a process from a socket that lies in the file system, such as a container engine's.
     if (rules.own_files) code.end_if(AF_UNIX, let_through);
-    if (rules.proxy_port != 0) {
+    if (rules.hands_over_connections) {
       code.end_unless(AF_INET, refuse(EACCES));
-      filter_proxied_internet(code);
+      filter_handed_over_internet(code);
     } else if (rules.own_network) {
       code.when(AF_INET, [&] { filter_own_internet(code); });
       code.when(AF_INET6, [&] { filter_own_internet(code); });
@@ -158,14 +160,10 @@ void filter_sockets(FilterWriter& code, const FilterRules& rules) {
     code.end_unless(AF_UNIX, refuse(EACCES));
     code.end(let_through);
   });
-  if (rules.proxy_port == 0) return;
-  for (const auto& [number, argument] : {std::pair{__NR_sendto, 3U}, {__NR_sendmsg, 2U}, {__NR_sendmmsg, 3U}}) {
-    code.call(static_cast<std::uint32_t>(number), [&, at = argument] {
-      code.load(low_half(at));
-      code.end_if_any(MSG_FASTOPEN, refuse(EACCES));
-      code.end(let_through);
-    });
-  }
+  if (!rules.hands_over_connections) return;
+  code.end_if(__NR_connect, refuse(0));
+  code.end_if(__NR_bind, refuse(EACCES));
+  code.end_if(__NR_listen, refuse(EACCES));
 }
 
 }  // namespace

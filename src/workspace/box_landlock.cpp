@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,16 +29,11 @@ constexpr std::uint64_t bind_tcp = 1ULL << 0;
 constexpr std::uint64_t connect_tcp = 1ULL << 1;
 constexpr std::uint64_t scope_abstract_sockets = 1ULL << 0;
 constexpr std::uint64_t scope_signals = 1ULL << 1;
-constexpr int rule_type_port = 2;
 
 struct RulesetAttributes {  // of ABI 6
   std::uint64_t handled_files{0};
   std::uint64_t handled_ports{0};
   std::uint64_t scoped{0};
-};
-struct PortRule {
-  std::uint64_t allowed;
-  std::uint64_t port;
 };
 
 constexpr std::uint64_t reading = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
@@ -101,14 +97,6 @@ class Ruleset {
     return at ? allow(at, rights) : Status();
   }
 
-  // A proxy's port may be connected to, on whatever host.
-  Status allow_port(std::uint16_t port) {
-    const PortRule rule{connect_tcp, port};
-    if (::syscall(SYS_landlock_add_rule, fd_.get(), rule_type_port, &rule, 0) != 0) {
-      return box_failure("allowing the proxy's port", errno);
-    }
-    return {};
-  }
   Descriptor take() { return std::move(fd_); }
 
  private:
@@ -195,12 +183,10 @@ void LandlockBox::report_kernel() {
   lacks(3, "files outside the box that the user may write can be cut to nothing");
   lacks(5, "devices that were opened before can be commanded by ioctl");
   lacks(6, "processes outside the box can be signalled, if they are the same user's");
-  if (rules_.proxy_port != 0) {
-    lacks(4, "the network is off altogether: TCP cannot be kept to the proxy's port");
-    if (abi_ >= 4) {
-      reduced.push_back(fmt::format("network: port {} can be reached on any host, not on loopback alone: have the machine's "
-                                    "firewall refuse it elsewhere", rules_.proxy_port));
-    }
+  const std::uint32_t action = SECCOMP_RET_USER_NOTIF;
+  if (rules_.proxy_port != 0 && ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0) {
+    rules_.proxy_port = 0;
+    reduced.emplace_back("network: off altogether, since this system does not let connections be handed to the proxy: use bubblewrap");
   }
   reduced.emplace_back("metadata: names, sizes, owners and times of files outside the box can be seen: use bubblewrap");
   reduced.emplace_back("metadata: permission bits, times and extended attributes of this user's files outside the box, and of guarded "
@@ -218,7 +204,9 @@ void LandlockBox::report_kernel() {
   auto& restricted = report_.restricted;
   restricted.emplace_back("there is no /tmp: temporary files belong into the directory that TMPDIR names");
   restricted.emplace_back("no new terminals can be opened, and local (unix) sockets only as pairs");
-  if (rules_.proxy_port == 0) restricted.emplace_back("there is no network, not even on loopback");
+  restricted.emplace_back(rules_.proxy_port == 0 ? "there is no network, not even on loopback"
+                                                 : "the network is reached through the HTTP proxy of HTTP_PROXY alone: every TCP connection "
+                                                   "leads to it, and nothing can listen");
   if (abi_ < 2) restricted.emplace_back("files cannot be renamed or linked from one directory to another");
 }
 
@@ -235,6 +223,7 @@ Result<std::shared_ptr<const PreparedBox>> LandlockBox::make(BoxRules rules, boo
   auto made = PrivateDirectory::make(box->rules_.temporary_parent);
   if (!made) return tl::unexpected(std::move(made.error()));
   box->environment_ = {{"HOME", made->home()}, {"TMPDIR", made->tmp()}};
+  add_proxy_environment(box->environment_, box->rules_.proxy_port);
   box->private_.emplace(std::move(*made));
   return box;
 }
@@ -249,7 +238,7 @@ Status LandlockBox::prepare() {
   auto guarded = guarded_paths(enforced, root_);
   if (!guarded) return tl::unexpected(std::move(guarded.error()));
   report_splits(*guarded, "", report_);
-  filter_ = make_filter({.tracing = rules_.tracing, .proxy_port = abi_ >= 4 ? rules_.proxy_port : std::uint16_t{0}});
+  filter_ = make_filter({.tracing = rules_.tracing, .hands_over_connections = rules_.proxy_port != 0});
   auto program = confine_program();
   if (!program) return tl::unexpected(std::move(program.error()));
   program_ = std::move(*program);
@@ -295,7 +284,6 @@ Result<Descriptor> LandlockBox::make_ruleset(int terminal) const {
   give(private_->home(), changing);
   give(private_->tmp(), changing);
   if (ok) ok = allow_workspace(ruleset);
-  if (ok && rules_.proxy_port != 0 && abi_ >= 4) ok = ruleset.allow_port(rules_.proxy_port);
   if (!ok) return tl::unexpected(std::move(ok.error()));
   return ruleset.take();
 }
@@ -314,11 +302,13 @@ Result<BoxLaunch> LandlockBox::launch(const BoxRequest& request) const {
   std::copy(filter_.begin(), filter_.end(), plan.filter);
   int next = plan_descriptors_first;
   plan.ruleset = next++;
+  if (request.network >= 0) plan.network = next++;
   for (std::size_t i = 0; i < (*cgroups)->procs.size(); ++i) plan.cgroups[i] = next++;
   auto file = plan_file(plan);
   if (!file) return tl::unexpected(std::move(file.error()));
 
   launch.descriptors = {program_.get(), file->get(), ruleset->get()};
+  if (request.network >= 0) launch.descriptors.push_back(request.network);
   for (const Descriptor& procs : (*cgroups)->procs) launch.descriptors.push_back(procs.get());
   launch.owned.push_back(std::move(*file));
   launch.owned.push_back(std::move(*ruleset));
@@ -339,7 +329,7 @@ int landlock_abi() {
 Result<Descriptor> inner_ruleset(confine::Plan& plan, const BoxRules& rules, const Root& root, const PrivateDirectory& own) {
   const int abi = landlock_abi();
   if (abi < 2) return Descriptor();  // the first would refuse every rename from one directory to another
-  auto created = Ruleset::create(abi, rules.proxy_port != 0);
+  auto created = Ruleset::create(abi, false);
   if (!created) return tl::unexpected(std::move(created.error()));
   const Descriptor top = root.open_at("", O_PATH | O_DIRECTORY, Root::Links::refuse);
   if (!top) return box_failure("opening the workspace", errno);
@@ -349,7 +339,6 @@ Result<Descriptor> inner_ruleset(confine::Plan& plan, const BoxRules& rules, con
   for (const std::string& path : paths) {
     if (ok) ok = created->allow(path, changing);
   }
-  if (ok && rules.proxy_port != 0) ok = created->allow_port(rules.proxy_port);
   if (!ok) return tl::unexpected(std::move(ok.error()));
   const auto add = [&](std::string_view path, std::uint64_t rights) {
     confine::PathRule& rule = plan.path_rules[plan.path_rules_count++];

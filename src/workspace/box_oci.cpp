@@ -134,7 +134,6 @@ void write_linux(JsonWriter& json, const Container& container) {
   json.key("linux").begin_object();
   json.key("namespaces").begin_array();
   for (const char* type : {"user", "pid", "ipc", "uts", "mount", "cgroup", "network"}) {
-    if (std::string_view(type) == "network" && !container.own_network) continue;
     json.begin_object().field("type", type).end_object();
   }
   json.end_array();
@@ -255,15 +254,13 @@ Status OciBox::prepare() {
   }
   report_namespaces(report_, rules_);
   if (::geteuid() != 0) report_.restricted.emplace_back("commands see themselves as root, without what root may");
-  if (landlock_abi() < 4) rules_.proxy_port = 0;
   configuration_ = public_part(rules_.oci_root + "/etc");
   homes_ = find_cgroup_homes(rules_.limits);
   limits_swap_ = homes_.limits_swap();
   cgroups_ = ContainerCgroups::find();
   report_limits(report_, rules_.limits, homes_);
   if (auto guarded = guarded_paths(rules_, root_); !guarded) return tl::unexpected(std::move(guarded.error()));
-  filter_ = make_filter({.own_network = rules_.proxy_port == 0, .own_ipc = true, .own_files = true, .tracing = rules_.tracing,
-                         .proxy_port = rules_.proxy_port});
+  filter_ = make_filter({.own_network = true, .own_ipc = true, .own_files = true, .tracing = rules_.tracing});
   auto program = confine_program();
   if (!program) return tl::unexpected(std::move(program.error()));
   program_ = std::move(*program);
@@ -272,6 +269,7 @@ Status OciBox::prepare() {
   if (!made) return tl::unexpected(std::move(made.error()));
   private_.emplace(std::move(*made));
   environment_ = {{"HOME", boxed_home(rules_)}, {"TMPDIR", "/tmp"}};
+  add_proxy_environment(environment_, rules_.proxy_port);
   root_directory_ = private_->path() + "/root";
   if (Status ok = make_root_directory(); !ok) return ok;
   return try_container();
@@ -297,7 +295,6 @@ Container OciBox::container() const {
   container.nothing = private_->nothing();
   container.limits = limits_of_cgroups(rules_.limits, homes_);
   container.limits_swap = limits_swap_;
-  container.own_network = rules_.proxy_port == 0;
   container.user = ::geteuid();
   container.group = ::getegid();
   return container;
@@ -436,6 +433,10 @@ Result<BoxLaunch> OciBox::launch(const BoxRequest& request) const {
   plan.command = next++;
   plan.control = next++;
   plan.lifeline = next++;
+  if (request.network >= 0) {
+    plan.network = next++;
+    plan.proxy_port = rules_.proxy_port;
+  }
   auto ruleset = inner_ruleset(plan, rules_, root_, *private_);
   if (!ruleset) return tl::unexpected(std::move(ruleset.error()));
   if (*ruleset) plan.ruleset = next++;
@@ -459,6 +460,7 @@ Result<BoxLaunch> OciBox::launch(const BoxRequest& request) const {
   launch.has_init = true;
   launch.descriptors = {program_.get(),  outer_file->get(), inner_file->get(),
                         command->get(), request.control,   lifeline->reader.get()};
+  if (request.network >= 0) launch.descriptors.push_back(request.network);
   if (*ruleset) launch.descriptors.push_back(ruleset->get());
   launch.descriptors.push_back(lifeline->writer.get());
   for (auto* owned : {&*outer_file, &*inner_file, &*command, &lifeline->reader, &*ruleset, &lifeline->writer}) {

@@ -29,6 +29,7 @@ struct BoxRequest {
   int directory{-1};  // to run it in; borrowed, as the next two
   int terminal{-1};   // the command's end of it
   int control{-1};    // the supervisor's end of the control socket
+  int network{-1};    // the box's end of the socket for confine::Plan::network; borrowed; below 0: nobody wants its connections
 };
 
 // What the supervisor starts instead of the shell. The descriptors become 4, 5, ... there.
@@ -62,6 +63,9 @@ class PreparedBox : public Box {
 [[nodiscard]] std::vector<std::string> boxed_environment(const PreparedBox& box, std::vector<std::string> environment);
 
 // --- Parts ---
+
+// What tells programs of the proxy; nothing with port 0.
+void add_proxy_environment(std::vector<std::pair<std::string, std::string>>& environment, std::uint16_t port);
 
 [[nodiscard]] tl::unexpected<Error> box_failure(std::string_view what, int error);
 
@@ -186,8 +190,8 @@ inline constexpr const char* kernel_files[] = {"/proc/sys", "/proc/sysrq-trigger
 [[nodiscard]] int landlock_abi();  // 0: there is none
 [[nodiscard]] Result<std::shared_ptr<const PreparedBox>> prepare_landlock_box(BoxRules rules, bool probing);
 // For boxes with a mount namespace: a second guard of their files, which holds where root owns what the namespace shows (its
-// /proc above all); signals and abstract sockets within the box; TCP to no other port than the proxy's. Puts it into
-// `plan` but for the descriptor. Empty where this kernel has nothing of that.
+// /proc above all); signals and abstract sockets within the box. Puts it into `plan` but for the
+// descriptor. Empty where this kernel has nothing of that.
 [[nodiscard]] Result<Descriptor> inner_ruleset(confine::Plan& plan, const BoxRules& rules, const Root& root, const PrivateDirectory& own);
 
 // --- The filter of system calls (box_filter.cpp) ---
@@ -197,7 +201,7 @@ struct FilterRules {
   bool own_ipc{false};      // likewise System V IPC and message queues
   bool own_files{false};    // a mount namespace: local sockets can be reached only as far as it shows them
   bool tracing{false};
-  std::uint16_t proxy_port{0};
+  bool hands_over_connections{false};  // without an own network: who asks for a TCP socket is given a connection to the proxy
 };
 [[nodiscard]] std::vector<sock_filter> make_filter(const FilterRules& rules);
 
@@ -265,7 +269,6 @@ struct Container {
   std::string cgroup;       // empty: wherever its engine puts it
   BoxLimits limits{};       // as far as cgroups are to keep them
   bool limits_swap{false};  // where there is accounting of it
-  bool own_network{true};
   std::uint32_t user{0};  // of the host: root of the container, without a root's rights
   std::uint32_t group{0};
 };

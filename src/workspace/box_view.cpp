@@ -203,16 +203,7 @@ void report_namespaces(BoxReport& report, const BoxRules& rules) {
     report.reduced.emplace_back("root: owns files of /proc in any namespace, and nothing but read-only mounts keeps it from them: run as "
                                 "an ordinary user, or on a kernel with Landlock 2");
   }
-  if (rules.proxy_port != 0 && abi >= 4) {
-    report.reduced.push_back(fmt::format("network: port {} can be reached on any host, not on loopback alone: have the machine's "
-                                         "firewall refuse it elsewhere", rules.proxy_port));
-  }
-  if (rules.proxy_port != 0 && abi < 4) {
-    report.reduced.emplace_back("network: off altogether, since TCP cannot be kept to the proxy's port: a kernel with Landlock 4 is needed");
-  }
-  if (rules.proxy_port != 0 && abi >= 4 && abi < 6) {
-    report.reduced.emplace_back("network: the machine's abstract local sockets can be reached: a kernel with Landlock 6 is needed");
-  }
+  if (rules.proxy_port != 0) report.restricted.emplace_back("the network is reached through the HTTP proxy of HTTP_PROXY alone");
   for (const std::string& path : rules.read_only) {
     if (is_link(rules.workspace + "/" + path)) {
       report.reduced.push_back(fmt::format("{}: is a symlink, which can be replaced; what it leads to is guarded: make it a file",

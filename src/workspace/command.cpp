@@ -26,9 +26,11 @@
 #include <utility>
 #include <vector>
 
+#include "workspace/box_network.hpp"
 #include "workspace/box_parts.hpp"
 #include "workspace/local.hpp"
 #include "workspace/supervisor.hpp"
+#include "workspace/watch.hpp"
 
 // The supervisor program, as the linker left it.
 extern "C" {
@@ -296,6 +298,9 @@ class Supervisor {
   // In a box with an init: what counts as the shell's end is that one's report.
   [[nodiscard]] bool has_init() const { return has_init_; }
 
+  // The engine's end of what the box's connections are announced on; empty: there are none.
+  Descriptor take_network() { return std::move(network_); }
+
   void close_input() {
     ends_.input.close();
     input_reader_.close();
@@ -333,6 +338,7 @@ class Supervisor {
   Descriptor control_;
   Ends ends_;
   Descriptor input_reader_;
+  Descriptor network_;
   bool has_init_{false};
 };
 
@@ -345,10 +351,11 @@ struct Launch {
 };
 
 Result<Launch> make_launch(const Program& program, const CommandSpec& spec, const std::vector<std::string>& environment,
-                           int directory, int output, int control) {
+                           int directory, int output, int control, int network) {
   Launch launch{program, {}, spec.terminal.has_value(), {}};
   if (!spec.box) return launch;
-  const BoxRequest request{program.path, program.arguments, environment, launch.has_terminal, directory, output, control};
+  const BoxRequest request{program.path, program.arguments, environment, launch.has_terminal, directory, output, control,
+                           network};
   auto box = static_cast<const PreparedBox&>(*spec.box).launch(request);
   if (!box) return tl::unexpected(std::move(box.error()));
   launch.program = {box->path, box->arguments};
@@ -406,7 +413,14 @@ Result<Supervisor> Supervisor::start(int directory_fd, const Program& program, c
   const int output = command.output.get();
   const int input = command.input ? command.input.get() : output;
   const int errors = command.errors ? command.errors.get() : output;
-  auto launch = make_launch(program, spec, environment, directory_fd, output, control.get());
+  Descriptor network;  // the box's end
+  if (spec.box && spec.network && spec.box->rules().proxy_port != 0) {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return system_failure("socketpair", errno);
+    supervisor.network_ = Descriptor{ends[0]};
+    network = Descriptor{ends[1]};
+  }
+  auto launch = make_launch(program, spec, environment, directory_fd, output, control.get(), network.get());
   if (!launch) return tl::unexpected(std::move(launch.error()));
   supervisor.box_ = spec.box;
   supervisor.has_init_ = launch->box.has_init;
@@ -454,47 +468,6 @@ Result<Supervisor> Supervisor::start(int directory_fd, const Program& program, c
 // ---------------------------------------------------------------------------------------------------------------------
 // The command on the loop
 
-// Calls a member of its owner while a descriptor is readable, or writable. The handle outlives both until the loop has
-// closed it.
-class Watch {
- public:
-  Watch() = default;
-  Watch(const Watch&) = delete;
-  Watch& operator=(const Watch&) = delete;
-  ~Watch() { close(); }
-
-  template <auto on_ready, class Owner>
-  Status open(uv_loop_t* loop, int fd, Owner* owner, int events = UV_READABLE) {
-    auto handle = std::make_unique<uv_poll_t>();
-    if (const int error = uv_poll_init(loop, handle.get(), fd)) return system_failure("uv_poll_init", -error);
-    handle_ = handle.release();
-    handle_->data = owner;
-    events_ = events;
-    on_ready_ = [](uv_poll_t* ready, int, int) { (static_cast<Owner*>(ready->data)->*on_ready)(); };
-    start();
-    return {};
-  }
-
-  void start() {
-    if (handle_) uv_poll_start(handle_, events_, on_ready_);
-  }
-  void stop() {
-    if (handle_) uv_poll_stop(handle_);
-  }
-
-  // Before its descriptor is.
-  void close() {
-    if (!handle_) return;
-    uv_close(reinterpret_cast<uv_handle_t*>(std::exchange(handle_, nullptr)),
-             [](uv_handle_t* closed) { delete reinterpret_cast<uv_poll_t*>(closed); });
-  }
-
- private:
-  uv_poll_t* handle_{nullptr};
-  int events_{0};
-  uv_poll_cb on_ready_{nullptr};
-};
-
 class LocalCommand final : public Command {
  public:
   LocalCommand(Scheduler& scheduler, CommandSink& sink, Supervisor supervisor, CommandSpec spec)
@@ -503,7 +476,9 @@ class LocalCommand final : public Command {
         supervisor_(std::move(supervisor)),
         program_(spec.argv.empty() ? "the shell" : quoted_path(spec.argv.front())),
         input_(input_of(spec)),
-        is_terminal_(spec.terminal.has_value()) {}
+        is_terminal_(spec.terminal.has_value()),
+        connections_(std::move(spec.network)),
+        network_(scheduler) {}
 
   ~LocalCommand() override {
     if (destroyed_) *destroyed_ = true;
@@ -516,6 +491,8 @@ class LocalCommand final : public Command {
     if (ok) ok = control_.open<&LocalCommand::on_control>(loop, supervisor_.control(), this);
     if (ok) ok = output_.open<&LocalCommand::on_output>(loop, ends.output.get(), this);
     if (ok && ends.errors) ok = errors_.open<&LocalCommand::on_errors>(loop, ends.errors.get(), this);
+    Descriptor network = supervisor_.take_network();
+    if (ok && network) ok = network_.open(loop, std::move(network), connections_);
     if (ok && ends.input) ok = typing_.open<&LocalCommand::on_input_room>(loop, ends.input.get(), this, UV_WRITABLE);
     return ok;
   }
@@ -653,6 +630,8 @@ class LocalCommand final : public Command {
   void release() {
     scheduler_.cancel(overdue_);
     for (Watch* watch : {&process_, &control_, &output_, &errors_, &typing_}) watch->close();
+    network_.close();
+    connections_.reset();
     Supervisor ending = std::move(supervisor_);
     if (ending) scheduler_.work([held = std::move(ending)] {}, [] {});
   }
@@ -669,6 +648,8 @@ class LocalCommand final : public Command {
   Watch output_;
   Watch errors_;
   Watch typing_;
+  std::shared_ptr<CommandNetwork> connections_;  // null: none
+  BoxNetwork network_;
   TimerId overdue_{0};
   bool exited_{false};
   bool paused_{false};

@@ -9,6 +9,7 @@
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <linux/stat.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include <initializer_list>
@@ -188,9 +190,59 @@ void restrict_files() {
   require("Landlock", system_call(__NR_landlock_restrict_self, plan.ruleset, 0));
 }
 
+// Sends it to the engine. What runs in the box must not have it: it could answer for the engine.
+void hand_over(long fd) {
+  char byte = 0;
+  iovec part{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  const auto sent = static_cast<int>(fd);
+  memcpy(CMSG_DATA(header), &sent, sizeof sent);
+  require("handing over its network", system_call(__NR_sendmsg, plan.network, address(&message), MSG_NOSIGNAL));
+  require("closing its network", system_call(__NR_close, fd));
+  require("closing its network", system_call(__NR_close, plan.network));
+}
+
+void listen_for_proxy() {
+  const auto big_endian = [](std::uint16_t port) { return static_cast<std::uint16_t>(port << 8 | port >> 8); };
+  constexpr int waiting_max = 128;
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_port = big_endian(plan.proxy_port);
+  const unsigned char loopback[4] = {127, 0, 0, 1};
+  memcpy(&at.sin_addr, loopback, sizeof loopback);
+  const long fd = system_call(__NR_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  require("a socket", fd);
+  require("listening for the proxy", system_call(__NR_bind, fd, address(&at), sizeof at));
+  require("listening for the proxy", system_call(__NR_listen, fd, waiting_max));
+  hand_over(fd);
+}
+
 void restrict_calls() {
   const sock_fprog program{static_cast<unsigned short>(plan.filter_count), plan.filter};
-  require("its filter of system calls", system_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, address(&program)));
+  const bool notifies = plan.network >= 0 && plan.proxy_port == 0;
+  const auto install = [&](long flags) { return system_call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, address(&program)); };
+  long status = install(notifies ? SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0);
+  if (status == -EINVAL && notifies) status = install(SECCOMP_FILTER_FLAG_NEW_LISTENER);  // before Linux 5.19
+  require("its filter of system calls", status);
+  if (notifies) hand_over(status);
+}
+
+// The filter's listener is still to be sent.
+void close_others() {
+  const auto from = static_cast<unsigned>(plan.close_from);
+  const auto network = static_cast<unsigned>(plan.network);
+  const bool keeps = plan.network >= plan.close_from && plan.proxy_port == 0;
+  if (keeps && network > from) require("closing descriptors", system_call(__NR_close_range, from, network - 1, 0));
+  require("closing descriptors", system_call(__NR_close_range, keeps ? network + 1 : from, ~0U, 0));
 }
 
 // What a Command says, in memory.
@@ -259,6 +311,7 @@ extern "C" [[noreturn]] void joey_program_main(long* stack) {
   join_cgroups();
   set_limits();
   if (plan.drops_privileges) drop_privileges();
+  if (plan.network >= 0 && plan.proxy_port != 0) listen_for_proxy();
   if (plan.is_init) leave_init_behind();
   char* nothing[] = {nullptr};
   Program program{};
@@ -269,7 +322,7 @@ extern "C" [[noreturn]] void joey_program_main(long* stack) {
   }
   if (plan.clears_environment) program.environment = nothing;
   if (plan.ruleset >= 0) restrict_files();
-  require("closing descriptors", system_call(__NR_close_range, plan.close_from, ~0U, 0));
+  close_others();
   if (plan.filter_count > 0) restrict_calls();
   fail(program.path, system_call(__NR_execve, address(program.path), address(program.arguments), address(program.environment)));
 }

@@ -88,6 +88,11 @@ struct Plan {
   std::int32_t ruleset;            // of Landlock; the path rules are added
   std::uint32_t path_rules_count;
   PathRule path_rules[path_rules_max];
+  // How the engine gets the connections that are made in the box: a Unix socket on which one descriptor is sent to it, of
+  // which no copy stays. In a network of the box's own that is a socket that listens at `proxy_port` on loopback; with port
+  // 0 it is the listener of the filter, whose notifications are then the engine's to answer.
+  std::int32_t network;
+  std::uint16_t proxy_port;
   std::uint32_t filter_count;
   std::int32_t close_from;  // descriptors from this one on do not reach the next program
   sock_filter filter[filter_max];

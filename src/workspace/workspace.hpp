@@ -38,6 +38,15 @@ struct TerminalSize {
 };
 
 // How a command is run.
+// Where the connections of a boxed command go. Shared with the command until nothing of it runs any more.
+class CommandNetwork {
+ public:
+  virtual ~CommandNetwork() = default;
+  // A process of the command has connected. `socket` is a connected stream socket, non-blocking, and this one's to close.
+  // Loop thread; must not destroy the command.
+  virtual void connected(int socket) = 0;
+};
+
 struct CommandSpec {
   std::string command;                               // for the shell: /bin/bash -c, or /bin/sh where there is no bash
   std::string directory;                             // beneath the root; empty is the root
@@ -55,6 +64,8 @@ struct CommandSpec {
   bool separate_errors{false};
   // What limits the command and everything it starts (box.hpp), of the same workspace. None: what its user may do.
   std::shared_ptr<const Box> box{};
+  // Of a box with a proxy_port. None: nobody answers there.
+  std::shared_ptr<CommandNetwork> network{};
 };
 inline constexpr std::size_t command_input_size_max = std::size_t{16} << 20;  // bytes
 

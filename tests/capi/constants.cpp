@@ -52,6 +52,7 @@ static_assert(JOEY_EVENT_ENVIRONMENT_NOTED == 21);
 static_assert(JOEY_EVENT_CHECKPOINT_TAKEN == 22);
 static_assert(JOEY_EVENT_HOST_CONSULTED == 23);
 static_assert(JOEY_EVENT_INSTRUCTIONS_FOUND == 24);
+static_assert(JOEY_EVENT_EGRESS == 25);
 static_assert(JOEY_EVENT_DELTA_TEXT == 100);
 static_assert(JOEY_EVENT_DELTA_REASONING == 101);
 static_assert(JOEY_EVENT_DELTA_TOOL_ARGUMENTS == 102);

@@ -1,9 +1,11 @@
 """The program: the demo, its output, its exit codes, approvals, questions, limits."""
 
 import hashlib
+import http.server
 import json
 import shutil
 import subprocess
+import threading
 
 from harness import (ROOT, check, command, conversation, done, equal, on_both_wires, one_line, test, tool, turn,
                      wait_until)
@@ -228,6 +230,84 @@ def commands_in_a_box_reach_the_workspace_and_nothing_else(case):
         last = [event["text"] for event in case.of_type("tool.finished", task) if event["tool"] == "execute_command"][-1]
         check("commands of this task run in box" in last and box in last and "KEPT-FROM-IT" not in last, "the box was opened", last)
     one_line(case.joey("run", *case.run_options(), "--box", "cardboard", "x", expect=2).err, "cardboard")
+
+
+class CountingServer:
+    """Says hello on loopback, and to how many."""
+
+    def __init__(self):
+        outer = self
+        outer.paths = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.paths.append(self.path)
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"HELLO-FROM-SERVER")
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@test
+def commands_reach_the_hosts_that_are_allowed_and_no_others(case):
+    allowed, other = CountingServer(), CountingServer()
+    try:
+        for box in ("landlock", "bubblewrap"):
+            probe = case.joey("tool", "--workspace", case.workspace, "--box", box, "execute_command", '{"command":"true"}')
+            if probe.code != 0 and "box" in probe.out + probe.err:
+                print(f"skipped: {box} is not to be had here: {probe.out.strip()}{probe.err.strip()}")
+                continue
+            case.model(turn(command(f"curl -sS http://localhost:{allowed.port}/plain"),
+                            command(f"curl -sS -p http://localhost:{allowed.port}/tunnel"),
+                            command(f"curl -sS http://localhost:{other.port}/"),
+                            command(f"curl -sS -m 5 --noproxy '*' http://127.0.0.1:{other.port}/; env | grep -i _proxy=")),
+                       done(), turn(command(f"curl -sS http://localhost:{allowed.port}/again")), done())
+            result = case.run("--box", box, "--allow-host", f"localhost:{allowed.port}", "--deny-host", "*.evil.example", expect=0)
+            task = case.tasks()[0]["task"]
+            results = [event["text"] for event in case.of_type("tool.finished", task) if event["tool"] == "execute_command"]
+            check("HELLO-FROM-SERVER" in results[0], f"{box}: plain HTTP", results[0])
+            check("HELLO-FROM-SERVER" in results[1], f"{box}: a tunnel", results[1])
+            check(f"joey: localhost:{other.port} is not allowed" in results[2], f"{box}: the refusal is told", results[2])
+            check("HELLO" not in results[3] and "HTTPS_PROXY=http://127.0.0.1:" in results[3], f"{box}: past the proxy", results[3])
+            equal(other.paths, [], f"{box}: what reached the other server")
+            config = case.of_type("task.created", task)[0]["config"]
+            equal((config["hosts_allow"], config["hosts_deny"]), ([f"localhost:{allowed.port}"], ["*.evil.example"]), "the task's rules")
+
+            events = case.of_type("egress", task)
+            calls = [event["call"] for event in case.of_type("tool.started", task) if event["tool"] == "execute_command"]
+            opened = [event for event in events if event.get("stage") == "opened"]
+            closed = [event for event in events if event.get("stage") == "closed"]
+            refused = [event for event in events if "stage" not in event and event.get("host")]
+            equal([event["call"] for event in opened], calls[:2], "the calls whose connections were opened")
+            equal([(event["method"], event["host"], event["port"], event["address"]) for event in opened],
+                  [("GET", "localhost", allowed.port, "127.0.0.1"), ("CONNECT", "localhost", allowed.port, "127.0.0.1")], "opened")
+            equal(len(closed), 2, "closed connections")
+            check(all(event["bytes_up"] > 0 and event["bytes_down"] > 0 for event in closed), "the bytes are counted", closed)
+            equal([(event["call"], event["port"]) for event in refused], [(calls[2], other.port)], "refused")
+            check(f"network: localhost:{other.port} is not allowed" in result.out, "the transcript shows what was refused", result)
+            check(f"network: localhost:{allowed.port}" not in result.out, "and not what was allowed", result)
+            replayed = case.joey("replay", "--db", case.database, task, expect=0)
+            check("mismatch" not in replayed.out, "the journal is replayed", replayed)
+
+            # A task keeps its hosts.
+            case.resume("--auto-approve", "all", "Again.", task=task, expect=0)
+            last = [event["text"] for event in case.of_type("tool.finished", task) if event["tool"] == "execute_command"][-1]
+            check("HELLO-FROM-SERVER" in last, f"{box}: after it went on", last)
+    finally:
+        allowed.stop()
+        other.stop()
+    one_line(case.joey("run", *case.run_options(), "--allow-host", "a.b", "x", expect=2).err, "box")
+    one_line(case.joey("run", *case.run_options(), "--box", "landlock", "--allow-host", "http://a.b", "x", expect=2).err, "http://a.b")
 
 
 @test

@@ -256,7 +256,7 @@ class Life {
 std::string id_of(Random& random) { return fmt::format("c0000{}00{}", random.between(1, 2), random.between(0, 2)); }
 
 EventBody any_event(Random& random) {
-  switch (random.below(24)) {
+  switch (random.below(25)) {
     case 0: {
       event::TaskCreated created;
       created.config.mode = "code";
@@ -292,6 +292,7 @@ EventBody any_event(Random& random) {
     case 20: return event::CheckpointTaken{id_of(random), "id", ""};
     case 22: return event::InstructionsFound{id_of(random), "deploy", "ignore"};
     case 21: return event::HostConsulted{id_of(random), "deploy", random.chance(0.5), "default"};
+    case 23: return event::Egress{id_of(random), 1, EgressStage::opened, "GET", "a.b", 80, "1.1.1.1", "a.b", "", 0, 0};
     default: return event::TaskReopened{};
   }
 }

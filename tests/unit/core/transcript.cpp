@@ -380,6 +380,9 @@ struct Describe {
   std::string operator()(const event::CheckpointTaken& e) const {
     return fmt::format("{} {}{}", e.call, e.checkpoint.empty() ? "none" : e.checkpoint, optionally("message", e.message));
   }
+  std::string operator()(const event::Egress& e) const {
+    return fmt::format("{} {} {} {}:{}{}", e.call, e.connection, name_of(e.stage), e.host, e.port, optionally("message", e.message));
+  }
 
   std::string operator()(const effect::CallModel& e) const { return fmt::format("call_model {} {}", e.turn, e.attempt); }
   std::string operator()(const effect::RunTool& e) const {

@@ -75,6 +75,8 @@ void ServerConnection::wait_closed() {
   while (fill()) unread_.clear();
 }
 
+void ServerConnection::end_writing() const { ::shutdown(fd_, SHUT_WR); }
+
 // Shut down only: the number stays taken until the thread is joined, so that nobody else's socket gets it meanwhile.
 void ServerConnection::close() { ::shutdown(fd_, SHUT_RDWR); }
 

@@ -35,6 +35,7 @@ class ServerConnection {
   void send_chunk(std::string_view bytes) const;  // "" ends the body
   void answer(std::string_view body) const;       // a whole answer with status 200
   void wait_closed();                             // until the client closes or resets
+  void end_writing() const;
   void close();
   void reset();  // closes so that the client sees a connection reset
 

@@ -134,13 +134,6 @@ TEST_CASE("limits of a container are those of its cgroup, and nothing is said of
   CHECK(Config(container).json("/linux/resources/memory") == R"({"limit":268435456,"swap":268435456})");
 }
 
-TEST_CASE("a container that reaches a proxy shares the network, and nothing else") {
-  const auto mounts = some_mounts();
-  Container container = some_container(mounts);
-  container.own_network = false;
-  CHECK(Config(container).json("/linux/namespaces").find("network") == std::string::npos);
-}
-
 TEST_CASE("names that JSON has to escape stay what they are, and those it cannot say are refused") {
   const std::string odd = "/work/a\"b\\c\nd\u00e9";
   std::vector<Mount> mounts;

@@ -309,25 +309,6 @@ TEST_CASE("a server on loopback works in a box with a network of its own, and no
   });
 }
 
-TEST_CASE("a proxy's port can be reached, and no other") {
-  in_every_box([](BoxWorld& world, const auto& box) {
-    BoxRules rules = world.plain_rules();
-    rules.proxy_port = static_cast<std::uint16_t>(world.outside().tcp_port());
-    const auto proxied = try_box(box->report().kind, rules);
-    if (!proxied) return;
-    if (!mentions(proxied->report().reduced, "network is off")) {
-      CHECK(world.run(proxied, "$P tcp $TCP").output.find("ESCAPED") != std::string::npos);
-    }
-    Outside other(world.root() + "/src");
-    for (const char* attempt : {"tcp", "tcp6", "mptcp", "listen"}) {
-      CHECK(world.run(proxied, fmt::format("$P {} {}", attempt, other.tcp_port())).output.find("ESCAPED") == std::string::npos);
-    }
-    for (const char* attempt : {"fast_open $TCP", "udp $UDP", "abstract $ABSTRACT", "unix $SOCKET", "socket 2 3 255", "socket 2 1 262"}) {
-      CHECK(world.run(proxied, fmt::format("$P {}", attempt)).output.find("ESCAPED") == std::string::npos);
-    }
-  });
-}
-
 // ---------------------------------------------------------------------------------------------------------------------
 // The end
 

@@ -1,0 +1,455 @@
+#include "egress/connection.hpp"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace joey::egress {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t read_size = std::size_t{16} << 10;
+constexpr int rounds_per_turn = 8;  // of one connection, then others have their turn
+constexpr std::size_t discarded_max = std::size_t{4} << 20;  // bytes of a client that is not listened to any more
+constexpr std::size_t addresses_tried_max = 4;
+
+std::string seconds_text(milliseconds time) { return fmt::format("{} s", static_cast<double>(time.count()) / 1000); }
+
+// Non-blocking; below 0: errno.
+int begin_connecting(const IpAddress& address, std::uint16_t port) {
+  sockaddr_storage at{};
+  socklen_t size = 0;
+  if (address.is_v4()) {
+    auto& v4 = reinterpret_cast<sockaddr_in&>(at);
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    std::memcpy(&v4.sin_addr, address.bytes.data() + 12, 4);
+    size = sizeof v4;
+  } else {
+    auto& v6 = reinterpret_cast<sockaddr_in6&>(at);
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    std::memcpy(&v6.sin6_addr, address.bytes.data(), 16);
+    size = sizeof v6;
+  }
+  const int fd = ::socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -errno;
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&at), size) == 0 || errno == EINPROGRESS) return fd;
+  const int error = errno;
+  ::close(fd);
+  return -error;
+}
+
+}  // namespace
+
+Connection::Connection(const Surroundings& around, ConnectionOwner& owner, std::shared_ptr<const HostRules> rules, std::uint64_t number)
+    : around_(around), owner_(owner), rules_(std::move(rules)), number_(number) {}
+
+Connection::~Connection() { around_.scheduler.cancel(timer_); }
+
+void Connection::start(int client) {
+  if (!open(client_, client)) return;
+  set_timer(around_.options.head_timeout, &Connection::on_head_timeout);
+  client_.want(true, false);
+}
+
+void Connection::start_refusing(int client, std::string message) {
+  if (open(client_, client)) refuse({503, std::move(message)});
+}
+
+void Connection::abandon(std::string message) {
+  close_upstream(std::move(message));
+  state_ = State::ended;
+  around_.scheduler.cancel(std::exchange(timer_, 0));
+  client_.close();
+}
+
+bool Connection::open(Socket& socket, int fd) {
+  auto opened = Socket::open(around_.loop, fd, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->on_ready();
+  });
+  if (opened) {
+    socket = std::move(*opened);
+    return true;
+  }
+  close_upstream(opened.error().message);
+  finish();
+  return false;
+}
+
+void Connection::on_ready() {
+  switch (state_) {
+    case State::head: return read_head();
+    case State::connecting: return finish_connecting();
+    case State::relaying: return relay();
+    case State::lingering: return linger();
+    case State::resolving:
+    case State::ended: return;
+  }
+}
+
+Record Connection::record_of(Record::Kind kind, std::string message) const {
+  return {.kind = kind,
+          .connection = number_,
+          .method = request_.method,
+          .host = target_.host.name,
+          .port = target_.host.port,
+          .address = address_,
+          .rule = rule_,
+          .message = std::move(message),
+          .bytes_up = up_.bytes,
+          .bytes_down = down_.bytes};
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The request
+
+void Connection::read_head() {
+  char buffer[read_size];
+  const Socket::Transfer got = client_.read(buffer, sizeof buffer);
+  if (got.end == Socket::Transfer::End::would_block) return;
+  if (got.end != Socket::Transfer::End::none) return finish();  // it asked for nothing
+  const std::string_view bytes(buffer, got.size);
+  const auto taken = head_.feed(bytes);
+  if (!taken) return refuse(taken.error());
+  if (!head_.complete()) return;
+  early_ = bytes.substr(*taken);
+  client_.want(false, false);
+  take_request();
+}
+
+void Connection::take_request() {
+  auto request = parse_request(head_.text());
+  if (!request) return refuse(std::move(request.error()));
+  request_ = std::move(*request);
+  auto target = parse_target(request_);
+  if (!target) return refuse(std::move(target.error()));
+  target_ = std::move(*target);
+  if (!target_.tunnel) {
+    const auto framing = framing_of(request_);
+    if (!framing) return refuse(framing.error());
+    request_body_ = BodyMeter(*framing);
+  }
+  HostDecision decision = rules_->judge(target_.host);
+  rule_ = std::move(decision.rule);
+  if (!decision.allowed) return refuse({403, std::move(decision.message)});
+  resolve();
+}
+
+// No name is resolved that is not allowed: a question to the DNS can carry a secret, too.
+void Connection::resolve() {
+  state_ = State::resolving;
+  set_timer(around_.options.connect_timeout, &Connection::on_connect_timeout);
+  if (target_.host.address) {
+    addresses_ = {*target_.host.address};
+    return connect_next();
+  }
+  if (is_localhost(target_.host.name)) {
+    addresses_ = {*parse_address("127.0.0.1"), *parse_address("::1")};
+    return connect_next();
+  }
+  around_.resolver->resolve(target_.host.name, [weak = weak_from_this()](Result<std::vector<IpAddress>> addresses) {
+    const auto self = weak.lock();
+    if (!self || self->state_ != State::resolving) return;
+    if (!addresses) return self->refuse({502, std::move(addresses.error().message)});
+    self->addresses_ = std::move(*addresses);
+    self->connect_next();
+  });
+}
+
+// Each address is judged and then connected to itself; nobody is asked for the name again.
+void Connection::connect_next() {
+  upstream_.close();
+  while (address_index_ < addresses_.size() && addresses_tried_ < addresses_tried_max) {
+    const IpAddress& address = addresses_[address_index_++];
+    HostDecision decision = rules_->judge(target_.host, address);
+    if (!decision.allowed) {
+      if (problem_.empty()) problem_ = std::move(decision.message);
+      continue;
+    }
+    rule_ = std::move(decision.rule);
+    ++addresses_tried_;
+    return connect_to(address);
+  }
+  if (!opened_) return refuse({403, problem_.empty() ? "no address of it is allowed" : problem_});
+  fail({502, problem_});
+}
+
+void Connection::connect_to(const IpAddress& address) {
+  state_ = State::connecting;
+  address_ = to_string(address);
+  opened_ = true;
+  owner_.record(record_of(Record::Kind::opened, {}));
+  const int fd = begin_connecting(address, target_.host.port);
+  if (fd < 0) {
+    problem_ = fmt::format("{} at {}: {}", to_string(target_.host), address_, std::strerror(-fd));
+    return connect_next();
+  }
+  if (open(upstream_, fd)) upstream_.want(false, true);
+}
+
+void Connection::finish_connecting() {
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(upstream_.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
+  sockaddr_storage peer{};
+  size = sizeof peer;
+  if (error == 0 && ::getpeername(upstream_.fd(), reinterpret_cast<sockaddr*>(&peer), &size) != 0) {
+    if (errno == ENOTCONN) return;  // not yet
+    error = errno;
+  }
+  if (error == 0) return begin_relaying();
+  problem_ = fmt::format("{} at {}: {}", to_string(target_.host), address_, std::strerror(error));
+  connect_next();
+}
+
+void Connection::begin_relaying() {
+  state_ = State::relaying;
+  active_at_ = around_.scheduler.now();
+  set_timer(around_.options.idle_timeout, &Connection::on_idle_timer);
+  if (target_.tunnel) {
+    down_.pending = tunnel_answer;
+  } else {
+    up_.pending = forwarded(request_, target_);
+  }
+  take_up(std::exchange(early_, {}));
+  if (state_ == State::relaying && !target_.tunnel && request_body_.complete()) up_.source_ended = true;
+  if (state_ == State::relaying) relay();
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The bytes both ways
+
+void Connection::relay() {
+  bool moved = true;
+  for (int round = 0; moved && round < rounds_per_turn; ++round) {
+    const std::uint64_t before = up_.bytes + down_.bytes;
+    const std::size_t waiting = up_.size() + down_.size();
+    if (!pull(client_, up_, &Connection::take_up) || !flush(up_, upstream_)) return;
+    if (!pull(upstream_, down_, &Connection::take_down) || !flush(down_, client_)) return;
+    moved = up_.bytes + down_.bytes != before || up_.size() + down_.size() != waiting;
+    if (moved) active_at_ = around_.scheduler.now();
+  }
+  const bool down_done = down_.source_ended && down_.size() == 0;
+  if (!target_.tunnel && down_done) {  // whatever of the request is still to come: it has its answer
+    close_upstream({});
+    return answer_and_linger({});
+  }
+  if (target_.tunnel && down_done && up_.source_ended && up_.size() == 0) {
+    close_upstream({});
+    return finish();
+  }
+  set_wanted();
+}
+
+void Connection::set_wanted() {
+  const std::size_t room = around_.options.buffer_size;
+  client_.want(!up_.source_ended && up_.size() < room, down_.size() > 0);
+  upstream_.want(!down_.source_ended && down_.size() < room, up_.size() > 0);
+}
+
+// These return false when the connection has left the state of relaying.
+
+bool Connection::pull(Socket& from, Flow& flow, void (Connection::*take)(std::string_view)) {
+  if (flow.source_ended || flow.size() >= around_.options.buffer_size) return true;
+  const bool is_client = &from == &client_;
+  char buffer[read_size];
+  const Socket::Transfer got = from.read(buffer, sizeof buffer);
+  switch (got.end) {
+    case Socket::Transfer::End::would_block: return true;
+    case Socket::Transfer::End::none: (this->*take)({buffer, got.size}); return state_ == State::relaying;
+    case Socket::Transfer::End::ended: return source_ended(is_client);
+    case Socket::Transfer::End::failed: break;
+  }
+  fail({502, fmt::format("{}: {}", is_client ? "the command's connection" : to_string(target_.host), std::strerror(got.error))});
+  return false;
+}
+
+bool Connection::flush(Flow& flow, Socket& to) {
+  while (flow.size() > 0) {
+    const Socket::Transfer put = to.write(std::string_view(flow.pending).substr(flow.written));
+    if (put.end == Socket::Transfer::End::would_block) break;
+    if (put.end != Socket::Transfer::End::none) {
+      // A server that has answered need not take the rest of a request.
+      if (&to == &upstream_ && !target_.tunnel) {
+        flow.pending.clear(), flow.written = 0, flow.source_ended = true;
+        break;
+      }
+      fail({502, fmt::format("{}: {}", &to == &client_ ? "the command's connection" : to_string(target_.host), std::strerror(put.error))});
+      return false;
+    }
+    flow.written += put.size;
+    flow.bytes += put.size;
+  }
+  if (flow.size() == 0 || flow.written >= around_.options.buffer_size) {
+    flow.pending.erase(0, std::exchange(flow.written, 0));
+  }
+  if (target_.tunnel && flow.source_ended && flow.size() == 0 && !std::exchange(flow.sink_ended, true)) to.end_writing();
+  return true;
+}
+
+// The client, or the server, writes no more.
+bool Connection::source_ended(bool is_client) {
+  Flow& flow = is_client ? up_ : down_;
+  flow.source_ended = true;
+  if (target_.tunnel) return true;
+  if (is_client) {  // before its request was whole
+    fail({400, "the command's connection ended within its request"});
+    return false;
+  }
+  if (!answer_body_) {
+    fail({502, fmt::format("{} closed the connection without an answer", to_string(target_.host))});
+    return false;
+  }
+  if (answer_body_->may_end()) return true;
+  fail({502, fmt::format("{} closed the connection within its answer", to_string(target_.host))});
+  return false;
+}
+
+void Connection::take_up(std::string_view bytes) {
+  if (target_.tunnel) {
+    up_.pending += bytes;
+    return;
+  }
+  const auto taken = request_body_.take(bytes);
+  if (!taken) return fail(taken.error());
+  up_.pending += bytes.substr(0, *taken);  // what is behind it is another request: it gets a connection of its own
+  if (request_body_.complete()) up_.source_ended = true;
+}
+
+void Connection::take_down(std::string_view bytes) {
+  if (target_.tunnel) {
+    down_.pending += bytes;
+    return;
+  }
+  while (!answer_body_ && !bytes.empty()) {
+    take_answer_head(bytes);
+    if (state_ != State::relaying) return;
+  }
+  if (!answer_body_) return;
+  const auto taken = answer_body_->take(bytes);
+  if (!taken) return fail({502, fmt::format("{}: {}", to_string(target_.host), taken.error().message)});
+  down_.pending += bytes.substr(0, *taken);
+  if (answer_body_->complete()) down_.source_ended = true;
+}
+
+void Connection::take_answer_head(std::string_view& bytes) {
+  const auto taken = answer_head_.feed(bytes);
+  if (!taken) return fail({502, fmt::format("the answer of {}: {}", to_string(target_.host), taken.error().message)});
+  bytes.remove_prefix(*taken);
+  if (!answer_head_.complete()) return;
+  const auto answer = parse_answer(answer_head_.text());
+  if (!answer) return fail(answer.error());
+  answer_head_ = {};
+  if (answer->status == 101) return fail({502, fmt::format("{} changes the protocol, which nobody asked for", to_string(target_.host))});
+  if (answer->status / 100 == 1) {
+    if (answer->status == 100) down_.pending += continue_answer;
+    return;
+  }
+  const auto framing = framing_of(*answer, request_.method);
+  if (!framing) return fail(framing.error());
+  answer_body_.emplace(*framing);
+  down_.pending += forwarded(*answer, *framing);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The end
+
+// Nothing was connected to.
+void Connection::refuse(Refusal refusal) {
+  owner_.record(record_of(Record::Kind::refused, refusal.message));
+  answer_and_linger(refusal_answer(refusal));
+}
+
+// Something was. The client is told as long as it was told nothing else.
+void Connection::fail(Refusal refusal) {
+  const bool silent = down_.bytes == 0 && !answer_body_ && (!target_.tunnel || state_ == State::connecting);
+  close_upstream(refusal.message);
+  if (silent) return answer_and_linger(refusal_answer(refusal));
+  finish();
+}
+
+void Connection::close_upstream(std::string message) {
+  upstream_.close();
+  if (std::exchange(opened_, false)) owner_.record(record_of(Record::Kind::closed, std::move(message)));
+}
+
+// A socket that is closed while bytes of the other side lie in it takes back what was written last. So the answer is
+// written, its end, and then the client has a while to take it.
+void Connection::answer_and_linger(std::string answer) {
+  state_ = State::lingering;
+  down_ = {};
+  down_.pending = std::move(answer);
+  set_timer(around_.options.linger_timeout, &Connection::finish);
+  linger();
+}
+
+void Connection::linger() {
+  while (down_.size() > 0) {
+    const Socket::Transfer put = client_.write(std::string_view(down_.pending).substr(down_.written));
+    if (put.end == Socket::Transfer::End::would_block) break;
+    if (put.end != Socket::Transfer::End::none) return finish();
+    down_.written += put.size;
+  }
+  if (down_.size() == 0 && !std::exchange(down_.sink_ended, true)) client_.end_writing();
+  char buffer[read_size];
+  for (int round = 0; round < rounds_per_turn; ++round) {
+    const Socket::Transfer got = client_.read(buffer, sizeof buffer);
+    if (got.end == Socket::Transfer::End::would_block) break;
+    discarded_ += got.size;
+    if (got.end != Socket::Transfer::End::none || discarded_ > discarded_max) return finish();
+  }
+  client_.want(true, down_.size() > 0);
+}
+
+void Connection::finish() {
+  if (std::exchange(state_, State::ended) == State::ended) return;
+  around_.scheduler.cancel(std::exchange(timer_, 0));
+  client_.close();
+  upstream_.close();
+  const auto self = shared_from_this();
+  owner_.ended(number_);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Time
+
+void Connection::set_timer(milliseconds delay, void (Connection::*then)()) {
+  around_.scheduler.cancel(timer_);
+  timer_ = around_.scheduler.after(delay, [weak = weak_from_this(), then] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->timer_ = 0;
+    (self.get()->*then)();
+  });
+}
+
+void Connection::on_head_timeout() {
+  if (head_.empty()) return finish();
+  refuse({408, fmt::format("the request was not whole within {}", seconds_text(around_.options.head_timeout))});
+}
+
+void Connection::on_connect_timeout() {
+  const std::string limit = seconds_text(around_.options.connect_timeout);
+  if (!opened_) return refuse({504, fmt::format("{} could not be resolved within {}", target_.host.name, limit)});
+  fail({504, fmt::format("{} at {} could not be connected to within {}", to_string(target_.host), address_, limit)});
+}
+
+// Set once for the whole time, and not anew for every byte.
+void Connection::on_idle_timer() {
+  const milliseconds silent{around_.scheduler.now() - active_at_};
+  if (silent < around_.options.idle_timeout) return set_timer(around_.options.idle_timeout - silent, &Connection::on_idle_timer);
+  fail({504, fmt::format("nothing went either way for {}", seconds_text(around_.options.idle_timeout))});
+}
+
+}  // namespace joey::egress
