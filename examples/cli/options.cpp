@@ -265,6 +265,7 @@ class Parser {
     return *sub.add_option(name, lists_, help)
                 ->type_name("RULES")
                 ->expected(1)
+                ->allow_extra_args(false)  // what comes behind is a message
                 ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
                 ->group(options_group);
   }
@@ -280,11 +281,13 @@ class Parser {
                    "repeated. Default: none")
         ->type_name("HOST")
         ->expected(1)
+        ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->group(options_group);
     sub.add_option("--deny-host", options_.deny_hosts, "Hosts that they may not, likewise")
         ->type_name("HOST")
         ->expected(1)
+        ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->group(options_group);
   }
@@ -293,6 +296,8 @@ class Parser {
                    "A variable of the environment whose value nobody sees: not the model, the journal or the output; may be "
                    "repeated")
         ->type_name("VARIABLE")
+        ->expected(1)
+        ->allow_extra_args(false)
         ->group(options_group);
     sub.add_flag("--show-keys", options_.show_keys, "Show what has the shape of a well-known key, unless it is a --secret")
         ->group(options_group);

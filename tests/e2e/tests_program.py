@@ -262,7 +262,7 @@ class CountingServer:
 def commands_reach_the_hosts_that_are_allowed_and_no_others(case):
     allowed, other = CountingServer(), CountingServer()
     try:
-        for box in ("landlock", "bubblewrap"):
+        for box in ("landlock", "bubblewrap", "oci"):
             probe = case.joey("tool", "--workspace", case.workspace, "--box", box, "execute_command", '{"command":"true"}')
             if probe.code != 0 and "box" in probe.out + probe.err:
                 print(f"skipped: {box} is not to be had here: {probe.out.strip()}{probe.err.strip()}")
