@@ -298,6 +298,7 @@ class Parser {
         ->type_name("VARIABLE")
         ->expected(1)
         ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->group(options_group);
     sub.add_flag("--show-keys", options_.show_keys, "Show what has the shape of a well-known key, unless it is a --secret")
         ->group(options_group);
