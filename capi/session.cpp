@@ -328,8 +328,10 @@ joey_status joey_session_box(const joey_session* session, joey_text** out_json) 
   return guarded([&]() -> joey_status {
     clear(out_json);
     if (session == nullptr || out_json == nullptr) return invalid("session or out_json is NULL");
-    const auto& box = session->session->setup().box;
-    const BoxReport report = box ? box->report() : BoxReport();
+    using BoxPointer = std::shared_ptr<const Box>;
+    const auto box = ask_session<BoxPointer>(*session, [](Session& s) -> Result<BoxPointer> { return s.setup().box; });
+    if (!box) return fail(box.error());
+    const BoxReport report = *box ? (*box)->report() : BoxReport();
     std::string out;
     JsonWriter json(out);
     json.begin_object().field("kind", to_string(report.kind)).key("reduced").begin_array();

@@ -279,8 +279,8 @@ typedef struct joey_session_options {
   const char *ask; /**< Rules for what a person decides each time, like `allow`, and stricter. NULL: none. */
   const char *box; /**< What commands of tools can reach: "landlock" (works in containers), "bubblewrap" (namespaces of its
                         own) or "oci" (a container of runc's for each command): the system to read, the workspace to
-                        change, no network; not what .rooignore forbids when the session is made, nor, but for landlock,
-                        git's hooks and protected files to change. In landlock nothing new can appear beside what is
+                        change, no network; not what .rooignore or `deny` forbids, as it is when a message is given to a
+                        task, nor, but for landlock, git's hooks, protected files and those that `deny` keeps to change. In landlock nothing new can appear beside what is
                         hidden. "bubblewrap" and "oci" need the program of that name, bwrap or runc, and user namespaces:
                         without, the session is JOEY_ERR_UNSUPPORTED. joey_session_box() tells more. A task keeps its box.
                         NULL or "none": what the process's user may. */

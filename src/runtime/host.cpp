@@ -282,6 +282,7 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   auto box = make_session_box(request.box, *setup.workspace, config.policy);
   if (!box) return tl::unexpected(std::move(box.error()));
   setup.box = *std::move(box);
+  setup.box_options = request.box;
   if (setup.box) config.box = to_string(setup.box->report().kind);
   if (!request.checkpoints.empty()) {
     auto checkpoints = open_git_checkpoints(request.checkpoints, config.workspace);

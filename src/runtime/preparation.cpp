@@ -54,6 +54,7 @@ Preparation prepare(const PreparationRequest& request) {
     out.images = std::move(expansion.images);
     out.mode = std::move(expansion.mode);
   }
+  if (request.box) out.box = renew_session_box(request.box, request.box_options, *request.workspace, request.policy);
   if (request.begins) out.environment = environment_of(request, *project, out.mode.empty() ? request.mode : out.mode);
   return out;
 }

@@ -1,5 +1,5 @@
 // What has to be read before a person's message can be taken: the project's files as they are now, what the message
-// mentions, and, for the first one of a task, what is around it.
+// mentions, what its box has to keep from commands, and, for the first one of a task, what is around it.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 #include "project/mentions.hpp"
 #include "project/project.hpp"
 #include "redact/redact.hpp"
+#include "runtime/session_box.hpp"
 #include "workspace/workspace.hpp"
 
 namespace joey {
@@ -28,6 +29,9 @@ struct PreparationRequest {
   Timestamp now{0};
   CancelToken cancel;
   std::shared_ptr<const Redactor> redactor;  // null: there are no secrets
+  std::shared_ptr<const Box> box{};          // of commands; null: none, and the next two mean nothing
+  SessionBoxOptions box_options{};
+  PolicySnapshot policy{};
 };
 
 struct Preparation {
@@ -36,6 +40,7 @@ struct Preparation {
   std::vector<Image> images;
   std::string mode;         // that a command in it asks for; empty: none
   std::string environment;  // of a message that begins a task
+  Result<std::shared_ptr<const Box>> box{nullptr};  // to go on with; an error: commands would reach what they must not
 };
 
 // Whether a message, not the first of its task, needs any of this: cheap, and rather true than false.

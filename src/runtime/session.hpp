@@ -35,6 +35,7 @@ struct SessionSetup {
   std::shared_ptr<const Project> project;           // what both say, when the session is made; null: only what joey brings
   std::shared_ptr<Checkpoints> checkpoints;         // null: none are taken
   std::shared_ptr<const Box> box;                   // of commands; null: none
+  SessionBoxOptions box_options{};
   std::shared_ptr<egress::Proxy> egress;            // to the hosts that a task's rules allow; null: boxes have no network
   std::shared_ptr<ImageModel> images;               // null: there is none
   std::vector<std::shared_ptr<const Tool>> tools;   // those of the workspace; the core's own are added
@@ -79,6 +80,9 @@ class Session {
 
   // Of tools that run without a task: in memory, for as long as the session is.
   [[nodiscard]] const std::shared_ptr<Artifacts>& artifacts(Scheduler& scheduler);
+
+  // Of commands that are started from now on.
+  void set_box(std::shared_ptr<const Box> box) { setup_.box = std::move(box); }
 
   // A host's own text instead of a section of the prompts that are made from now on.
   [[nodiscard]] Status set_prompt_section(const std::string& section, std::string text);

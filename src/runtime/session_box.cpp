@@ -71,6 +71,19 @@ Result<BoxKind> kind_of(const std::string& name) {
                  fmt::format("there is no box \"{}\"; there are: none, landlock, bubblewrap, oci", name));
 }
 
+Result<std::shared_ptr<const Box>> make_box(BoxKind kind, const SessionBoxOptions& options, const Workspace& workspace,
+                                            GuardedFiles guarded) {
+  BoxRules rules;
+  rules.workspace = workspace.root();
+  rules.hidden = std::move(guarded.hidden);
+  rules.read_only = std::move(guarded.read_only);
+  rules.landlock_keeps_read_only = options.demands_all;
+  rules.limits.processes = processes_max;
+  if (options.has_network) rules.proxy_port = proxy_port;
+  rules.demands_all = options.demands_all;
+  return prepare_box(kind, std::move(rules));
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Box>> make_session_box(const SessionBoxOptions& options, const Workspace& workspace,
@@ -79,17 +92,17 @@ Result<std::shared_ptr<const Box>> make_session_box(const SessionBoxOptions& opt
   const auto kind = kind_of(options.kind);
   if (!kind) return tl::unexpected(kind.error());
   if (*kind == BoxKind::none) return nullptr;
-  BoxRules rules;
-  rules.workspace = workspace.root();
   auto guarded = guarded_files(workspace, policy);
   if (!guarded) return tl::unexpected(std::move(guarded.error()));
-  rules.hidden = std::move(guarded->hidden);
-  rules.read_only = std::move(guarded->read_only);
-  rules.landlock_keeps_read_only = options.demands_all;
-  rules.limits.processes = processes_max;
-  if (options.has_network) rules.proxy_port = proxy_port;
-  rules.demands_all = options.demands_all;
-  return prepare_box(*kind, std::move(rules));
+  return make_box(*kind, options, workspace, *std::move(guarded));
+}
+
+Result<std::shared_ptr<const Box>> renew_session_box(std::shared_ptr<const Box> box, const SessionBoxOptions& options,
+                                                     const Workspace& workspace, const PolicySnapshot& policy) {
+  auto guarded = guarded_files(workspace, policy);
+  if (!guarded) return tl::unexpected(std::move(guarded.error()));
+  if (guarded->hidden == box->rules().hidden && guarded->read_only == box->rules().read_only) return box;
+  return make_box(box->report().kind, options, workspace, *std::move(guarded));
 }
 
 }  // namespace joey

@@ -18,11 +18,18 @@ struct SessionBoxOptions {
   bool has_network{false};  // through the proxy, and only there
 };
 
-// Null: none. Files are as they are now: what .rooignore comes to name later is not hidden from commands.
-// `invalid_argument`: no such kind; `unsupported`: this machine has none. Blocks: it looks at the whole workspace where
-// there is a .rooignore.
+// Null: none. Files are as they are now; renew_session_box() looks again. `invalid_argument`: no such kind;
+// `unsupported`: this machine has none. Blocks: it looks at the whole workspace where there is a .rooignore, or the policy
+// has rules that deny files.
 [[nodiscard]] Result<std::shared_ptr<const Box>> make_session_box(const SessionBoxOptions& options,
                                                                   const Workspace& workspace,
                                                                   const PolicySnapshot& policy);
+
+// The box to go on with: `box`, or another where .rooignore, or the files there are, have changed so that it would not keep
+// what it should. Commands that run keep theirs. Blocks likewise.
+[[nodiscard]] Result<std::shared_ptr<const Box>> renew_session_box(std::shared_ptr<const Box> box,
+                                                                   const SessionBoxOptions& options,
+                                                                   const Workspace& workspace,
+                                                                   const PolicySnapshot& policy);
 
 }  // namespace joey

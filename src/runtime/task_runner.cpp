@@ -78,7 +78,7 @@ bool TaskRunner::needs_preparation(const Input& input) const {
   if (session_->project() == nullptr) return false;
   if (std::holds_alternative<input::Start>(input)) return true;
   const auto* say = std::get_if<input::Say>(&input);
-  return say != nullptr && may_mention(say->text);
+  return say != nullptr && (may_mention(say->text) || session_->setup().box != nullptr);
 }
 
 void TaskRunner::prepare_and_handle(Waiting waiting) {
@@ -93,6 +93,9 @@ void TaskRunner::prepare_and_handle(Waiting waiting) {
   request.now = engine_.scheduler().now();
   request.cancel = preparing_;
   request.redactor = session_->redactor();
+  request.box = session_->setup().box;
+  request.box_options = session_->setup().box_options;
+  request.policy = session_->setup().config.policy;
   if (const auto* start = std::get_if<input::Start>(&waiting.input)) {
     request.begins = true;
     request.by_person = start->parent.empty();
@@ -119,6 +122,8 @@ void TaskRunner::prepare_and_handle(Waiting waiting) {
 }
 
 Status TaskRunner::take(Preparation preparation, Input& input) {
+  if (!preparation.box) return tl::unexpected(std::move(preparation.box.error()));
+  if (*preparation.box) session_->set_box(*std::move(preparation.box));
   // Another task of the session may have read the same change.
   if (preparation.project && *preparation.project != *session_->project()) session_->set_project(preparation.project);
   if (auto* say = std::get_if<input::Say>(&input)) {

@@ -168,7 +168,55 @@ static void no_checkpoints(int32_t loop) {
   world_close(&w);
 }
 
+/* What .rooignore forbids a boxed command is looked at again with every message. */
+static void boxes_are_renewed(int32_t loop) {
+  world w = {0};
+  joey_session_options options;
+  joey_text *text = NULL;
+  seen e;
+  const char *look = "{\"command\":\"n=key; cat a.$n b.$n 2>&1; echo looked\"}";
+  joey_tool_vtable tool;
+  world_open(&w, loop);
+  write_file(&w, ".rooignore", "*.key\n");
+  write_file(&w, "a.key", "FIRST\n");
+  options = world_options(&w, "all");
+  options.box = "bubblewrap";
+  if (joey_session_create(w.engine, &options, &w.session) != JOEY_OK) {
+    printf("    skipped: %s\n", joey_last_error_message());
+    options.box = NULL;
+    OK(joey_session_create(w.engine, &options, &w.session));
+  }
+  note_vtable(&tool, "note");
+  OK(joey_session_add_tool(w.session, &tool, &w.note));
+  OK(joey_session_box(w.session, &text));
+  if (strstr(joey_text_data(text), "bubblewrap") != NULL) {
+    wire_calls(&w.wire, "c1", "execute_command", look);
+    wire_completes(&w.wire, "Done.");
+    wire_calls(&w.wire, "c2", "execute_command", look);
+    wire_completes(&w.wire, "Done.");
+    wire_calls(&w.wire, "c3", "execute_command", look);
+    wire_completes(&w.wire, "Done.");
+    world_start(&w, "Go.");
+    CHECK(world_wait(&w, JOEY_EVENT_TOOL_FINISHED, &e));
+    CHECK(strstr(e.text, "looked") != NULL && strstr(e.text, "FIRST") == NULL);
+    CHECK(world_wait(&w, JOEY_EVENT_TASK_ENDED, &e));
+    write_file(&w, "b.key", "SECOND\n");
+    OK(joey_task_say(w.task, "Again.", 6));
+    CHECK(world_wait(&w, JOEY_EVENT_TOOL_FINISHED, &e));
+    CHECK(strstr(e.text, "looked") != NULL && strstr(e.text, "FIRST") == NULL && strstr(e.text, "SECOND") == NULL);
+    CHECK(world_wait(&w, JOEY_EVENT_TASK_ENDED, &e));
+    write_file(&w, ".rooignore", "b.key\n");
+    OK(joey_task_say(w.task, "Once more.", 10));
+    CHECK(world_wait(&w, JOEY_EVENT_TOOL_FINISHED, &e));
+    CHECK(strstr(e.text, "FIRST") != NULL && strstr(e.text, "SECOND") == NULL);
+    CHECK(world_wait(&w, JOEY_EVENT_TASK_ENDED, &e));
+  }
+  joey_text_destroy(text);
+  world_close(&w);
+}
+
 void test_workspaces(void) {
+  run_case_on_both_loops("what a box hides is looked at again with every message", boxes_are_renewed);
   run_case_on_both_loops("the project's modes are known, and sections of the prompt replaced", project);
   run_case_on_both_loops("checkpoints are taken, listed, compared and restored", checkpoints);
   run_case_on_both_loops("a session without checkpoints says so, and options that cannot be kept are refused", no_checkpoints);
