@@ -255,7 +255,8 @@ class Parser {
   }
   void add_rules(CLI::App& sub) {
     add_auto_approve(sub);
-    add_list(sub, "--ask", "What a person decides each time, likewise; stricter").each([this](const std::string& rules) {
+    add_list(sub, "--ask", "What a person decides each time, likewise; stricter. tainted: all but reading, once a tool "
+                          "has brought a text that gives the model orders").each([this](const std::string& rules) {
       add_to(options_.ask, rules);
     });
     add_list(sub, "--deny", "What never runs, likewise; stricter still. Files that may not be read are hidden").each(
@@ -272,8 +273,8 @@ class Parser {
   static void add_to(std::string& list, const std::string& rules) { list.append(list.empty() ? "" : ",").append(rules); }
   void add_box(CLI::App& sub) {
     sub.add_option("--box", options_.box,
-                   "What commands run in: landlock, bubblewrap or oci (runc): the workspace to change, no network, nothing "
-                   "that .rooignore forbids. Default: none")
+                   "What commands run in: landlock, bubblewrap or oci (runc): the workspace to change, no network "
+                   "but --allow-host, nothing that .rooignore or --deny forbids. Default: none")
         ->type_name("KIND")
         ->group(options_group);
     sub.add_option("--allow-host", options_.allow_hosts,

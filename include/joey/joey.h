@@ -279,8 +279,9 @@ typedef struct joey_session_options {
   const char *ask; /**< Rules for what a person decides each time, like `allow`, and stricter. NULL: none. */
   const char *box; /**< What commands of tools can reach: "landlock" (works in containers), "bubblewrap" (namespaces of its
                         own) or "oci" (a container of runc's for each command): the system to read, the workspace to
-                        change, no network; not what .rooignore or `deny` forbids, as it is when a message is given to a
-                        task, nor, but for landlock, git's hooks, protected files and those that `deny` keeps to change. In landlock nothing new can appear beside what is
+                        change, no network but `allow_hosts`; not what .rooignore or `deny` forbids, as it is when a
+                        message is given to a task, nor, but for landlock, git's hooks, protected files and those that
+                        `deny` keeps to change. In landlock nothing new can appear beside what is
                         hidden. "bubblewrap" and "oci" need the program of that name, bwrap or runc, and user namespaces:
                         without, the session is JOEY_ERR_UNSUPPORTED. joey_session_box() tells more. A task keeps its box.
                         NULL or "none": what the process's user may. */
@@ -617,8 +618,8 @@ JOEY_API void joey_audit_destroy(joey_audit *audit);
  * "end", the numbers of tasks and lines, and in "heads" the digest of the last hashes of the tasks, one behind the other: kept
  * elsewhere it proves that an export is the one that was made. A later export of a task begins with the lines of an
  * earlier one. Kinds: "task" (user, workspace, rules, box), "consulted", "asked", "decision", "command" (with its
- * arguments), "call" (with their digest), "checkpoint", "result" (with the files that were changed), "egress", "instructions", "mode",
- * "subtask", "ended", "reopened".
+ * arguments), "call" (with their digest), "checkpoint", "result" (with the files that were changed), "egress", "instructions",
+ * "mode", "subtask", "ended", "reopened".
  * @return JOEY_OK; JOEY_ERR_NOT_FOUND when there is no such task; JOEY_ERR_CORRUPT. Waits for the store. Since: 1.0.
  */
 JOEY_API joey_status joey_audit_next(joey_audit *audit, joey_text **out_lines);

@@ -119,23 +119,7 @@ CallDecision decided(CallDecision out, PolicyDecision by) {
   return out;
 }
 
-}  // namespace
-
-bool changes_protected(const ToolSpec& tool, std::string_view arguments, std::string_view workspace) {
-  if (tool.paths == nullptr) return false;
-  const std::vector<PathUse> uses = tool.paths(arguments);
-  return std::any_of(uses.begin(), uses.end(), [&](const PathUse& use) {
-    const auto path = path_beneath(workspace, use.path);
-    return use.writes && path && is_protected(*path);
-  });
-}
-
-CommandDecision evaluate_command_line(const CallRules& rules, const CommandUse& command) {
-  return LineJudge(rules, command).run();
-}
-
-namespace {
-
+// What the rules say of a call in a task that no text has tried to give orders to.
 CallDecision evaluate_untainted(const CallRules& rules, const ToolSpec& tool, std::string_view arguments) {
   CallDecision out;
   PolicyDecision decision = evaluate(rules.policy, tool.name, tool.group);
@@ -169,6 +153,19 @@ CallDecision evaluate_untainted(const CallRules& rules, const ToolSpec& tool, st
 }
 
 }  // namespace
+
+bool changes_protected(const ToolSpec& tool, std::string_view arguments, std::string_view workspace) {
+  if (tool.paths == nullptr) return false;
+  const std::vector<PathUse> uses = tool.paths(arguments);
+  return std::any_of(uses.begin(), uses.end(), [&](const PathUse& use) {
+    const auto path = path_beneath(workspace, use.path);
+    return use.writes && path && is_protected(*path);
+  });
+}
+
+CommandDecision evaluate_command_line(const CallRules& rules, const CommandUse& command) {
+  return LineJudge(rules, command).run();
+}
 
 CallDecision evaluate_call(const CallRules& rules, const ToolSpec& tool, std::string_view arguments) {
   CallDecision decision = evaluate_untainted(rules, tool, arguments);

@@ -175,14 +175,18 @@ std::span<const std::string_view> protected_git_files() {
   return files;
 }
 
+bool is_in_git(std::string_view path) {
+  while (!path.empty()) {
+    const std::string_view component = path.substr(0, path.find('/'));
+    if (component == ".git") return true;
+    path.remove_prefix(std::min(path.size(), component.size() + 1));
+  }
+  return false;
+}
+
 bool is_protected(std::string_view path) {
   const std::string_view top = path.substr(0, path.find('/'));
-  if (top == ".roo" || top == ".vscode") return true;
-  for (std::string_view rest = path; !rest.empty();) {  // of nested repositories too
-    const std::string_view component = rest.substr(0, rest.find('/'));
-    if (component == ".git") return true;
-    rest.remove_prefix(std::min(rest.size(), component.size() + 1));
-  }
+  if (top == ".roo" || top == ".vscode" || is_in_git(path)) return true;
   const std::string_view name = path.substr(path.rfind('/') + 1);
   const auto known = protected_names();
   if (name != ".roo" && name != ".vscode" && std::find(known.begin(), known.end(), name) != known.end()) return true;

@@ -64,6 +64,8 @@ struct DeniedFiles {
 // Whether a file steers agents, an editor or git's own programs, and so is changed only with an approval of its own: what
 // allows edits does not allow it, "protected" does. `path` is relative to the workspace, without "..".
 [[nodiscard]] bool is_protected(std::string_view path);
+// Whether it is the .git of the workspace or of a repository in it, or beneath one.
+[[nodiscard]] bool is_in_git(std::string_view path);
 
 // The protected files at the workspace's top that have one name, and the parts of .git that git runs or obeys: for a box,
 // in which git itself has to work.

@@ -343,12 +343,8 @@ class Decider {
     if (decision.verdict == Verdict::deny) {
       return failure(ErrorCode::denied, fmt::format("the policy does not allow the changed arguments ({})", decision.rule));
     }
-    CallProgress changed = call;
-    changed.arguments = edited;
-    const auto forbidden = spec->group == ToolGroup::edit ? forbidden_by_mode(*mode, *spec, changed) : std::nullopt;
-    if (forbidden) {
-      return failure(ErrorCode::denied, fmt::format("mode \"{}\" may not edit \"{}\": {}", task().mode, *forbidden,
-                                                    mode->edit_description));
+    if (const auto forbidden = forbidden_by_mode(*mode, *spec, edited)) {
+      return failure(ErrorCode::denied, forbidden_text(*mode, *forbidden));
     }
     return {};
   }
@@ -608,10 +604,8 @@ class Decider {
       return fail(i, fmt::format("tool \"{}\" is not available in mode \"{}\": use another, or switch_mode", call.name,
                                  task().mode));
     }
-    if (spec->group == ToolGroup::edit) {
-      if (const auto forbidden = forbidden_by_mode(*mode, *spec, call)) {
-        return fail(i, fmt::format("mode \"{}\" may not edit \"{}\": {}", task().mode, *forbidden, mode->edit_description));
-      }
+    if (const auto forbidden = forbidden_by_mode(*mode, *spec, call.arguments)) {
+      return fail(i, forbidden_text(*mode, *forbidden));
     }
     const std::int64_t repeats_max = task().config.limits.repeats_max;
     if (repeats_max > 0 && call.repeats >= 2 * repeats_max) {
@@ -633,11 +627,12 @@ class Decider {
     carry_out(effect::RunTool{call.id, call.name, call.arguments, protected_files});
   }
 
-  // The first file that the call would change and the mode's pattern does not cover; "" when it names none at all.
-  std::optional<std::string> forbidden_by_mode(const Mode& mode, const ToolSpec& spec, const CallProgress& call) const {
-    if (mode.edit_pattern.empty()) return std::nullopt;
+  // The first file that an edit with these arguments would change and the mode's pattern does not cover; "" when it names
+  // none at all.
+  std::optional<std::string> forbidden_by_mode(const Mode& mode, const ToolSpec& spec, std::string_view arguments) const {
+    if (spec.group != ToolGroup::edit || mode.edit_pattern.empty()) return std::nullopt;
     bool names_one = false;
-    for (const PathUse& use : spec.paths == nullptr ? std::vector<PathUse>() : spec.paths(call.arguments)) {
+    for (const PathUse& use : spec.paths == nullptr ? std::vector<PathUse>() : spec.paths(arguments)) {
       if (!use.writes) continue;
       names_one = true;
       const auto path = path_beneath(task().config.workspace, use.path);
@@ -900,6 +895,10 @@ class Decider {
   }
 
   // -- Words.
+
+  std::string forbidden_text(const Mode& mode, std::string_view path) const {
+    return fmt::format("mode \"{}\" may not edit \"{}\": {}", task().mode, path, mode.edit_description);
+  }
 
   std::string malformed_text(const CallProgress& call) const {
     return fmt::format("the arguments of \"{}\" are not one JSON object, so it was not run. You sent: {}", call.name,

@@ -42,14 +42,13 @@ Result<GuardedFiles> guarded_files(const Workspace& workspace, const PolicySnaps
   options.locked = true;
   const auto end = walk(workspace, ".", options, CancelToken(), [&](WalkEntry& entry) {
     const bool is_directory = entry.kind == FileKind::directory;
-    const std::string_view name = std::string_view(entry.path).substr(entry.path.rfind('/') + 1);
     if (entry.locked) {
       // The list itself is no secret, and hiding it would keep new files out of the workspace's top directory.
       if (entry.path != ".rooignore") guarded.hidden.push_back(std::move(entry.path));
     } else if (read_only.ignores(entry.path, is_directory) ||
                // Git has to work; of its files a box keeps those that protected_git_files() names.
-               (keeps_protected && name != ".git" && entry.path.find('/') != std::string::npos &&
-                entry.path.find(".git/") == std::string::npos && is_protected(entry.path))) {
+               (keeps_protected && !is_in_git(entry.path) && entry.path.find('/') != std::string::npos &&
+                is_protected(entry.path))) {
       guarded.read_only.push_back(std::move(entry.path));
     }
     return guarded.hidden.size() <= guarded_max && guarded.read_only.size() <= guarded_max;

@@ -170,6 +170,14 @@ static void no_answer_in_time(int32_t loop) {
   CHECK(j.destroyed == 1);
 }
 
+/* The store is left, for another engine. */
+static void end_engine(world *w) {
+  joey_task_destroy(w->task);
+  joey_session_destroy(w->session);
+  joey_subscription_destroy(w->events);
+  joey_engine_destroy(w->engine);
+}
+
 /* The engine ends while a person is asked; days later another takes the task up, with the same store. */
 static void asks_for_days(int32_t loop) {
   static judge j, later;
@@ -184,10 +192,7 @@ static void asks_for_days(int32_t loop) {
   strcpy(id, joey_task_id(first.task));
   CHECK(world_wait(&first, JOEY_EVENT_APPROVAL_REQUESTED, &e));
   strcpy(call, e.call);
-  joey_task_destroy(first.task);
-  joey_session_destroy(first.session);
-  joey_subscription_destroy(first.events);
-  joey_engine_destroy(first.engine);
+  end_engine(&first);
   CHECK(j.destroyed == 1);
   wire_join(&first.wire);
 
@@ -225,10 +230,7 @@ static void policy_is_missed(int32_t loop) {
   strcpy(id, joey_task_id(first.task));
   CHECK(world_wait(&first, JOEY_EVENT_APPROVAL_REQUESTED, &e));
   strcpy(call, e.call);
-  joey_task_destroy(first.task);
-  joey_session_destroy(first.session);
-  joey_subscription_destroy(first.events);
-  joey_engine_destroy(first.engine);
+  end_engine(&first);
   wire_join(&first.wire);
 
   second.memory = first.memory;

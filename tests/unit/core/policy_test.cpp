@@ -102,6 +102,11 @@ TEST_CASE("a rule that could never fit is refused, and named") {
   }
 }
 
+TEST_CASE("what is in .git is told by a whole name") {
+  for (const char* path : {".git", ".git/config", "lib/.git", "lib/.git/hooks/x"}) CHECK(is_in_git(path));
+  for (const char* path : {"", ".", "a.git/x", ".gitignore", ".github/x", "lib/.gitx/y"}) CHECK_FALSE(is_in_git(path));
+}
+
 TEST_CASE("the names a box keeps are protected files") {
   for (const std::string_view name : protected_names()) CHECK(is_protected(name));
   for (const std::string_view name : protected_git_files()) CHECK(is_protected(name));
