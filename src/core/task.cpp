@@ -888,7 +888,7 @@ class Decider {
         arguments = "{}";
       }
       blocks.emplace_back(ToolCall{fmt::format("c{:05}{:03}", task().turn % 100'000, index++ % 1'000), to_utf8(call->name),
-                                   std::move(arguments), std::move(malformed)});
+                                   std::move(arguments), std::move(malformed), call->signature});
     }
     if (!says_something) blocks.clear();
     return blocks;

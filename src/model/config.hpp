@@ -57,6 +57,7 @@ struct TaskConfig {
   // Which hosts commands may reach, as core/host_rules.hpp reads it; none allowed: the box has no network.
   std::vector<std::string> hosts_allow{};
   std::vector<std::string> hosts_deny{};
+  std::string reasoning_effort{};  // how much the model should think, as ModelParams says
   bool operator==(const TaskConfig&) const = default;
 };
 

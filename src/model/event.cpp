@@ -61,6 +61,13 @@ void fields(T& x, V&& visit) {
   visit("user", x.user);
   visit("hosts_allow", x.hosts_allow);
   visit("hosts_deny", x.hosts_deny);
+  visit("reasoning_effort", x.reasoning_effort);
+}
+template <AnyOf<Citation> T, class V>
+void fields(T& x, V&& visit) {
+  visit("url", x.url);
+  visit("title", x.title);
+  visit("excerpt", x.excerpt);
 }
 template <AnyOf<Usage> T, class V>
 void fields(T& x, V&& visit) {
@@ -313,7 +320,18 @@ void write_fields(JsonWriter& json, const T& value) {
 void write_block(JsonWriter& json, const Block& block) {
   struct Writer {
     JsonWriter& json;
-    void operator()(const Text& x) const { json.field("type", "text").field("text", x.text); }
+    void operator()(const Text& x) const {
+      json.field("type", "text").field("text", x.text);
+      if (!x.signature.empty()) json.field("signature", x.signature);
+      if (x.citations.empty()) return;
+      json.key("citations").begin_array();
+      for (const Citation& citation : x.citations) {
+        json.begin_object();
+        write_fields(json, citation);
+        json.end_object();
+      }
+      json.end_array();
+    }
     void operator()(const Image& x) const {
       json.field("type", "image").field("media_type", x.media_type).field("base64", x.base64);
     }
@@ -325,10 +343,12 @@ void write_block(JsonWriter& json, const Block& block) {
     void operator()(const ToolCall& x) const {
       json.field("type", "tool_call").field("id", x.id).field("name", x.name).key("arguments").raw(x.arguments);
       if (!x.malformed.empty()) json.field("malformed", x.malformed);
+      if (!x.signature.empty()) json.field("signature", x.signature);
     }
     void operator()(const ToolResult& x) const {
       json.field("type", "tool_result").field("call", x.call_id).field("error", x.error).field("text", x.text);
     }
+    void operator()(const ProviderPart& x) const { json.field("type", "provider_part").key("json").raw(x.json); }
   };
   json.begin_object();
   std::visit(Writer{json}, block);
@@ -393,15 +413,24 @@ Block read_block(simdjson::dom::object object) {
     return out;
   };
   const std::string type = text("type");
-  if (type == "text") return Text{text("text")};
+  if (type == "text") {
+    Text out{text("text"), text("signature"), {}};
+    read_field(object, "citations", out.citations);
+    return out;
+  }
   if (type == "image") return Image{text("media_type"), text("base64")};
   if (type == "reasoning") return Reasoning{text("text"), text("signature"), flag("redacted")};
   if (type == "tool_call") {
     simdjson::dom::object arguments;
     if (object.at_key("arguments").get(arguments) != SUCCESS) wrong("arguments", "an object");
-    return ToolCall{text("id"), text("name"), simdjson::minify(arguments), text("malformed")};
+    return ToolCall{text("id"), text("name"), simdjson::minify(arguments), text("malformed"), text("signature")};
   }
   if (type == "tool_result") return ToolResult{text("call"), flag("error"), text("text"), {}};
+  if (type == "provider_part") {
+    simdjson::dom::object part;
+    if (object.at_key("json").get(part) != SUCCESS) wrong("json", "an object");
+    return ProviderPart{simdjson::minify(part)};
+  }
   throw ReadError{fmt::format("a content block has the unknown type \"{}\"", type)};
 }
 

@@ -137,7 +137,7 @@ struct ModelFinished {
   static constexpr std::string_view type = "model.finished";
   std::int64_t turn{0};
   std::int64_t attempt{0};
-  std::vector<Block> blocks;  // Reasoning, Text, ToolCall
+  std::vector<Block> blocks;  // Reasoning, Text, ToolCall, ProviderPart
   StopReason stop{StopReason::other};
   Usage usage;
   double cost_usd{0};

@@ -8,8 +8,18 @@
 
 namespace joey {
 
+// What a text rests on, as its provider says.
+struct Citation {
+  std::string url;      // may be empty
+  std::string title;    // likewise
+  std::string excerpt;  // likewise
+  bool operator==(const Citation&) const = default;
+};
+
 struct Text {
   std::string text;
+  std::string signature{};  // opaque; goes back only to the provider that gave it
+  std::vector<Citation> citations{};
   bool operator==(const Text&) const = default;
 };
 
@@ -32,6 +42,7 @@ struct ToolCall {
   std::string name;       // as the model wrote it
   std::string arguments;  // always one valid JSON object
   std::string malformed;  // what the model sent instead of a JSON object, cut to a limit; empty when it was one
+  std::string signature{};  // opaque; goes back only to the provider that gave it
   bool operator==(const ToolCall&) const = default;
 };
 
@@ -43,7 +54,14 @@ struct ToolResult {
   bool operator==(const ToolResult&) const = default;
 };
 
-using Block = std::variant<Text, Image, Reasoning, ToolCall, ToolResult>;
+// A part of a provider's own that has no word here, as the call of a tool that its server runs, and what that brought. Goes
+// back to this provider as it came, and to no other.
+struct ProviderPart {
+  std::string json;  // one object
+  bool operator==(const ProviderPart&) const = default;
+};
+
+using Block = std::variant<Text, Image, Reasoning, ToolCall, ToolResult, ProviderPart>;
 
 enum class Role : std::uint8_t { user, assistant };
 
@@ -87,7 +105,7 @@ enum class StopReason : std::uint8_t {
 
 // One whole answer of a model, as a codec assembles it.
 struct Reply {
-  std::vector<Block> blocks;  // Reasoning, Text, ToolCall; a ToolCall's id here is the provider's own, perhaps empty
+  std::vector<Block> blocks;  // Reasoning, Text, ToolCall, ProviderPart; a ToolCall's id here is the provider's own, perhaps empty
   StopReason stop{StopReason::other};
   Usage usage;
   double cost_usd{0};  // as the provider billed it; 0 when it does not say

@@ -124,7 +124,7 @@ class AnthropicDecoder final : public EventDecoder {
     std::string whole_input;  // the arguments of a call that came whole in its start, as some servers send it
   };
 
-  Outcome on_event(dom::object event, StreamSink& sink) override;
+  Outcome on_event(std::string_view, dom::object event, StreamSink& sink) override;
   Outcome on_body(dom::object body, StreamSink& sink) override;
 
   void on_message(dom::object message);
@@ -139,7 +139,7 @@ class AnthropicDecoder final : public EventDecoder {
   std::vector<OpenBlock> open_;
 };
 
-Outcome AnthropicDecoder::on_event(dom::object event, StreamSink& sink) {
+Outcome AnthropicDecoder::on_event(std::string_view, dom::object event, StreamSink& sink) {
   const std::string_view type = text_at(event, "type");
   if (type == "content_block_delta") return on_block_delta(event, sink);
   if (type == "content_block_start") return on_block_start(event, sink);
@@ -310,14 +310,16 @@ class Anthropic final : public Provider {
 
   std::string encode_tail() const override { return "]}"; }
 
-  Endpoint endpoint(std::string_view base_url) const override {
+  Endpoint endpoint(std::string_view base_url, std::string_view) const override {
     return {wire_url(base_url.empty() ? vendor_url : base_url, "/v1", "/messages"),
             {{"content-type", "application/json"},
              {"accept", "text/event-stream"},
              {"anthropic-version", "2023-06-01"}}};
   }
 
-  HttpHeader key_header(std::string_view key) const override { return {"x-api-key", std::string(key)}; }
+  Authentication authenticate(std::string_view key, const Endpoint&) const override {
+    return {{{"x-api-key", std::string(key)}}};
+  }
 
   std::unique_ptr<StreamDecoder> make_decoder(const DecodeLimits& limits) const override {
     return std::make_unique<AnthropicDecoder>(limits);

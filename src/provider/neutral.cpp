@@ -18,6 +18,7 @@ struct BlockWriter {
   void operator()(const ToolCall& call) const {
     json.field("type", "tool_call").field("id", call.id).field("name", call.name).key("arguments").raw(call.arguments);
   }
+  void operator()(const ProviderPart&) const {}
   void operator()(const ToolResult& result) const {
     json.field("type", "tool_result").field("id", result.call_id).field("error", result.error);
     json.field("text", result.text);
@@ -25,6 +26,7 @@ struct BlockWriter {
 };
 
 void write_block(JsonWriter& json, const Block& block) {
+  if (std::holds_alternative<ProviderPart>(block)) return;  // of another wire: this one has none
   json.begin_object();
   std::visit(BlockWriter{json}, block);
   json.end_object();
@@ -73,8 +75,8 @@ class Neutral final : public Provider {
   }
 
   std::string encode_tail() const override { return "]}"; }
-  Endpoint endpoint(std::string_view) const override { return {}; }
-  HttpHeader key_header(std::string_view) const override { return {}; }
+  Endpoint endpoint(std::string_view, std::string_view) const override { return {}; }
+  Authentication authenticate(std::string_view, const Endpoint&) const override { return {}; }
   std::unique_ptr<StreamDecoder> make_decoder(const DecodeLimits&) const override {
     return std::make_unique<NoDecoder>();
   }

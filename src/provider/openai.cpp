@@ -187,7 +187,7 @@ class OpenAiDecoder final : public EventDecoder {
   using EventDecoder::EventDecoder;
 
  private:
-  Outcome on_event(dom::object event, StreamSink& sink) override;
+  Outcome on_event(std::string_view, dom::object event, StreamSink& sink) override;
   Outcome on_body(dom::object body, StreamSink& sink) override;
   void on_end(StreamSink& sink) override;
   // Many servers close the connection instead of sending [DONE].
@@ -206,7 +206,7 @@ class OpenAiDecoder final : public EventDecoder {
   bool refused_{false};
 };
 
-Outcome OpenAiDecoder::on_event(dom::object event, StreamSink& sink) {
+Outcome OpenAiDecoder::on_event(std::string_view, dom::object event, StreamSink& sink) {
   // One pass over the fields: a delta is small, and its cost is that of looking it up.
   for (const auto field : event) {
     if (field.key == "choices") {
@@ -240,7 +240,7 @@ Outcome OpenAiDecoder::on_event(dom::object event, StreamSink& sink) {
 }
 
 Outcome OpenAiDecoder::on_body(dom::object body, StreamSink& sink) {
-  if (auto outcome = on_event(body, sink); !outcome) return outcome;
+  if (auto outcome = on_event({}, body, sink); !outcome) return outcome;
   if (dom::array choices; body.at_key("choices").get(choices) != simdjson::SUCCESS || choices.size() == 0) {
     return tl::unexpected(malformed_answer("is JSON but not a chat completion"));
   }
@@ -435,12 +435,14 @@ class OpenAi final : public Provider {
 
   std::string encode_tail() const override { return "]}"; }
 
-  Endpoint endpoint(std::string_view base_url) const override {
+  Endpoint endpoint(std::string_view base_url, std::string_view) const override {
     return {wire_url(base_url.empty() ? vendor_url : base_url, "/v1", "/chat/completions"),
             {{"content-type", "application/json"}, {"accept", "text/event-stream"}}};
   }
 
-  HttpHeader key_header(std::string_view key) const override { return {"authorization", "Bearer " + std::string(key)}; }
+  Authentication authenticate(std::string_view key, const Endpoint&) const override {
+    return {{{"authorization", "Bearer " + std::string(key)}}};
+  }
 
   std::unique_ptr<StreamDecoder> make_decoder(const DecodeLimits& limits) const override {
     return std::make_unique<OpenAiDecoder>(limits);

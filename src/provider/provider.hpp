@@ -30,6 +30,9 @@ struct ModelParams {
   std::string model;
   std::int64_t output_tokens_max{8192};
   double temperature{-1};  // negative: the provider's own default, not sent
+  // How much the model should think: "none", "minimal", "low", "medium", "high", "xhigh", "max"; empty: the vendor's default,
+  // nothing is sent. A model that lacks the level gets the nearest it has, one that does not think gets none.
+  std::string reasoning_effort{};
 };
 
 struct HttpHeader {
@@ -41,6 +44,14 @@ struct HttpHeader {
 struct Endpoint {
   std::string url;                  // absolute
   std::vector<HttpHeader> headers;  // without the key
+};
+
+// What shows a server who asks.
+struct Authentication {
+  std::vector<HttpHeader> headers;
+  // Requests to AWS are signed by the transport with a pair of keys: what for, as "aws:amz:REGION:SERVICE"; empty: they are not.
+  std::string aws_sigv4{};
+  std::string aws_keys{};  // "ACCESS_KEY_ID:SECRET_ACCESS_KEY"
 };
 
 // Receives an answer as it streams, for display. Nothing here is durable; the Reply is.
@@ -96,9 +107,9 @@ class Provider {
   [[nodiscard]] virtual std::string encode_tail() const = 0;
 
   // `base_url` is the profile's, or empty for the vendor's own.
-  [[nodiscard]] virtual Endpoint endpoint(std::string_view base_url) const = 0;
-  // The header that carries the key, as {"x-api-key", key}.
-  [[nodiscard]] virtual HttpHeader key_header(std::string_view key) const = 0;
+  [[nodiscard]] virtual Endpoint endpoint(std::string_view base_url, std::string_view model) const = 0;
+  // `endpoint` is where the request goes.
+  [[nodiscard]] virtual Authentication authenticate(std::string_view key, const Endpoint& endpoint) const = 0;
 
   [[nodiscard]] virtual std::unique_ptr<StreamDecoder> make_decoder(const DecodeLimits& limits) const = 0;
 

@@ -40,7 +40,7 @@ void SseParser::feed(std::string_view bytes) {
   cr_ = find(piece_, '\r', position_);
 }
 
-std::optional<SseEvent> SseParser::next() {
+std::optional<Frame> SseParser::next() {
   while (!too_large_) {
     if (after_cr_ && position_ < piece_.size()) {
       after_cr_ = false;
@@ -71,7 +71,7 @@ std::optional<SseEvent> SseParser::next() {
   return std::nullopt;
 }
 
-std::optional<SseEvent> SseParser::finish() {
+std::optional<Frame> SseParser::finish() {
   piece_ = {};
   position_ = lf_ = cr_ = 0;
   if (too_large_) return std::nullopt;
@@ -121,8 +121,8 @@ void SseParser::carry_over() {
   position_ = lf_ = cr_ = 0;
 }
 
-std::optional<SseEvent> SseParser::close_event() {
-  SseEvent event{name_, data_, 0};
+std::optional<Frame> SseParser::close_event() {
+  Frame event{name_, data_, 0};
   const bool whole = has_data_;
   if (whole && data_.data() != data_store_.data()) {
     event.slack = static_cast<std::size_t>(piece_.data() + piece_.size() - (data_.data() + data_.size()));

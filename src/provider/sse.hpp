@@ -6,43 +6,30 @@
 #include <string>
 #include <string_view>
 
+#include "provider/framing.hpp"
+
 namespace joey {
 
-struct SseEvent {
-  std::string_view name;  // of the `event:` line; empty when there was none
-  std::string_view data;  // the `data:` lines, joined by '\n'
-  std::size_t slack{0};   // readable bytes after `data`, whatever they hold: a parser that over-reads needs no copy
-};
-
-// Feed a piece, then take events until there are none:
-//
-//   parser.feed(bytes);
-//   while (auto event = parser.next()) use(*event);
-//
 // Lines end in LF, CRLF or CR; a byte order mark and comments are skipped; `id:` and `retry:` are ignored. An event
 // that lies within one piece and has one data line is not copied.
-class SseParser {
+class SseParser final : public FrameParser {
  public:
   explicit SseParser(std::size_t event_bytes_max) : event_bytes_max_(event_bytes_max) {}
 
-  // `bytes` is read until next() returns nothing.
-  void feed(std::string_view bytes);
+  void feed(std::string_view bytes) override;
+  [[nodiscard]] std::optional<Frame> next() override;
 
-  // The next whole event; its views hold until the next call of any kind.
-  [[nodiscard]] std::optional<SseEvent> next();
+  // The event that its last blank line never closed, if any. The format says to drop it, but servers exist that forget the
+  // blank line, and what was cut is recognised by what it says.
+  [[nodiscard]] std::optional<Frame> finish() override;
 
-  // At the end of the stream: the event that its last blank line never closed, if any. The format says to drop it, but
-  // servers exist that forget the blank line, and what was cut is recognised by what it says.
-  [[nodiscard]] std::optional<SseEvent> finish();
-
-  // A line or an event was larger than the limit; nothing comes after it.
-  [[nodiscard]] bool too_large() const { return too_large_; }
+  [[nodiscard]] bool too_large() const override { return too_large_; }
 
  private:
   void take_line(std::string_view line, bool carried);
   void take_data(std::string_view value, bool carried);
   void carry_over();
-  std::optional<SseEvent> close_event();
+  std::optional<Frame> close_event();
 
   std::size_t event_bytes_max_;
   std::string_view piece_;

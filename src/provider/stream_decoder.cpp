@@ -140,7 +140,7 @@ Outcome ReplyBuilder::open_call(std::string_view id, std::string_view name, Stre
         malformed_answer(fmt::format("has more than {} tool calls (tool_calls_max)", limits_.tool_calls_max)));
   }
   if (auto charged = charge(id.size() + name.size()); !charged) return charged;
-  if (auto opened = open(ToolCall{std::string(id), std::string(name), {}, {}}); !opened) return opened;
+  if (auto opened = open(ToolCall{std::string(id), std::string(name), {}, {}, {}}); !opened) return opened;
   calls_.push_back({reply_.blocks.size() - 1, false});
   sink.on_tool_arguments(calls_.size() - 1, call(calls_.size() - 1).name, {});
   return {};
@@ -180,7 +180,19 @@ Outcome ReplyBuilder::reasoning_at(std::size_t at, std::string_view fragment, St
 
 Outcome ReplyBuilder::signature_at(std::size_t at, std::string_view fragment) {
   if (auto charged = charge(fragment.size()); !charged) return charged;
-  std::get<Reasoning>(reply_.blocks[at]).signature += fragment;
+  std::visit(
+      [&](auto& block) {
+        if constexpr (requires { block.signature; }) block.signature += fragment;
+      },
+      reply_.blocks[at]);
+  return {};
+}
+
+Outcome ReplyBuilder::citation_at(std::size_t at, Citation citation) {
+  if (auto charged = charge(block_bytes + citation.url.size() + citation.title.size() + citation.excerpt.size()); !charged) {
+    return charged;
+  }
+  std::get<Text>(reply_.blocks[at]).citations.push_back(std::move(citation));
   return {};
 }
 
@@ -202,7 +214,7 @@ ToolCall& ReplyBuilder::call(std::size_t number) { return std::get<ToolCall>(rep
 
 Reply ReplyBuilder::take() {
   std::erase_if(reply_.blocks, [](const Block& block) {
-    if (const auto* text = std::get_if<Text>(&block)) return text->text.empty();
+    if (const auto* text = std::get_if<Text>(&block)) return text->text.empty() && text->signature.empty();
     const auto* reasoning = std::get_if<Reasoning>(&block);
     return reasoning && reasoning->text.empty() && reasoning->signature.empty();
   });
@@ -231,24 +243,27 @@ Outcome EventDecoder::feed_form(std::string_view bytes, StreamSink& sink) {
     const auto start = std::find_if(bytes.begin(), bytes.end(), is_start);
     if (start == bytes.end()) return {};
     bytes.remove_prefix(static_cast<std::size_t>(start - bytes.begin()));
-    form_ = *start == '{' ? Form::body : *start == '<' ? Form::page : Form::events;
+    // A line of JSON looks like a body, and is as good as one.
+    const bool is_body = *start == '{' && framing_ != Framing::lines;
+    form_ = is_body ? Form::body : *start == '<' ? Form::page : Form::events;
   }
   if (form_ == Form::body) {
     if (body_.size() + bytes.size() > limits_.event_bytes_max) return tl::unexpected(event_too_large());
     body_ += bytes;
   } else if (form_ == Form::events) {
-    parser_.feed(bytes);
+    parser_->feed(bytes);
     while (!done_) {
-      const auto event = parser_.next();
+      const auto event = parser_->next();
       if (!event) break;
       if (auto outcome = decode(*event, sink); !outcome) return outcome;
     }
-    if (parser_.too_large()) return tl::unexpected(event_too_large());
+    if (parser_->too_large()) return tl::unexpected(event_too_large());
+    if (!parser_->broken().empty()) return tl::unexpected(malformed_answer(parser_->broken()));
   }
   return {};
 }
 
-Outcome EventDecoder::decode(const SseEvent& event, StreamSink& sink) {
+Outcome EventDecoder::decode(const Frame& event, StreamSink& sink) {
   const std::string_view text = trim(event.data);
   if (text.empty()) return {};
   if (text == "[DONE]") {
@@ -261,7 +276,7 @@ Outcome EventDecoder::decode(const SseEvent& event, StreamSink& sink) {
   if (!root || root->get(object) != simdjson::SUCCESS) {
     return tl::unexpected(malformed_answer("has an event that is not a JSON object"));
   }
-  return on_event(object, sink);
+  return on_event(event.name, object, sink);
 }
 
 tl::expected<Reply, ModelError> EventDecoder::finish() {
@@ -282,17 +297,17 @@ Outcome EventDecoder::decode_rest() {
     if (root && root->get(object) == simdjson::SUCCESS) return on_body(object, unseen);
   } else if (!done_) {
     // What does not parse here was cut, which is said below.
-    if (const auto event = parser_.finish()) {
+    if (const auto event = parser_->finish()) {
       const std::string_view text = trim(event->data);
       dom::object object;
       if (text == "[DONE]") {
         done_ = true;
         on_end(unseen);
       } else if (const auto root = json_.read(text, 0); root && root->get(object) == simdjson::SUCCESS) {
-        if (auto outcome = on_event(object, unseen); !outcome) return outcome;
+        if (auto outcome = on_event(event->name, object, unseen); !outcome) return outcome;
       }
     }
-    if (parser_.too_large()) return tl::unexpected(event_too_large());
+    if (parser_->too_large()) return tl::unexpected(event_too_large());
   }
   if (done_ || may_end()) return {};
   return tl::unexpected(ModelError{ModelErrorClass::network, "the connection ended before the answer did"});

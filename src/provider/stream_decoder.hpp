@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,7 +12,7 @@
 
 #include "provider/errors.hpp"
 #include "provider/provider.hpp"
-#include "provider/sse.hpp"
+#include "provider/framing.hpp"
 
 namespace joey {
 
@@ -54,7 +55,9 @@ class ReplyBuilder {
   // Appends to block number `at`, which is of that kind.
   [[nodiscard]] Outcome text_at(std::size_t at, std::string_view fragment, StreamSink& sink);
   [[nodiscard]] Outcome reasoning_at(std::size_t at, std::string_view fragment, StreamSink& sink);
+  // Of a Text, a Reasoning or a ToolCall.
   [[nodiscard]] Outcome signature_at(std::size_t at, std::string_view fragment);
+  [[nodiscard]] Outcome citation_at(std::size_t at, Citation citation);
   [[nodiscard]] Outcome arguments(std::size_t call, std::string_view fragment, StreamSink& sink);
 
   // Nothing more comes for this call.
@@ -84,16 +87,16 @@ class ReplyBuilder {
 // says.
 class EventDecoder : public StreamDecoder {
  public:
-  explicit EventDecoder(const DecodeLimits& limits)
-      : builder_(limits), limits_(limits), parser_(limits.event_bytes_max) {}
+  explicit EventDecoder(const DecodeLimits& limits, Framing framing = Framing::sse)
+      : builder_(limits), limits_(limits), framing_(framing), parser_(make_frame_parser(framing, limits.event_bytes_max)) {}
 
   [[nodiscard]] Outcome feed(std::string_view bytes, StreamSink& sink) final;
   [[nodiscard]] bool done() const final { return done_; }
   [[nodiscard]] tl::expected<Reply, ModelError> finish() final;
 
  protected:
-  // One event of the stream, or the whole of an answer that was not streamed.
-  [[nodiscard]] virtual Outcome on_event(simdjson::dom::object event, StreamSink& sink) = 0;
+  // One event of the stream, or the whole of an answer that was not streamed. `name` is the frame's; many have none.
+  [[nodiscard]] virtual Outcome on_event(std::string_view name, simdjson::dom::object event, StreamSink& sink) = 0;
   [[nodiscard]] virtual Outcome on_body(simdjson::dom::object body, StreamSink& sink) = 0;
   // "[DONE]" came.
   virtual void on_end(StreamSink& /*sink*/) {}
@@ -107,12 +110,13 @@ class EventDecoder : public StreamDecoder {
   enum class Form : std::uint8_t { unknown, events, body, page };
 
   [[nodiscard]] Outcome feed_form(std::string_view bytes, StreamSink& sink);
-  [[nodiscard]] Outcome decode(const SseEvent& event, StreamSink& sink);
+  [[nodiscard]] Outcome decode(const Frame& event, StreamSink& sink);
   [[nodiscard]] Outcome decode_rest();
   [[nodiscard]] ModelError event_too_large() const;
 
   DecodeLimits limits_;
-  SseParser parser_;
+  Framing framing_;
+  std::unique_ptr<FrameParser> parser_;
   JsonReader json_;
   Form form_{Form::unknown};
   std::string body_;

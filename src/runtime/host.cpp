@@ -305,7 +305,7 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   } else {
     auto key = api_key(request, setup.secrets);
     if (!key) return tl::unexpected(std::move(key.error()));
-    setup.model = make_http_model({setup.provider, request.base_url, *std::move(key), {}}, loop_, engine_->transport(),
+    setup.model = make_http_model({setup.provider, request.base_url, config.model, *std::move(key), {}}, loop_, engine_->transport(),
                                   engine_->gate());
   }
   return std::make_shared<Session>(std::move(setup));

@@ -58,7 +58,7 @@ class HttpModel final : public ModelClient {
         scheduler_(scheduler),
         transport_(transport),
         gate_(gate),
-        endpoint_(options_.provider->endpoint(options_.base_url)) {}
+        endpoint_(options_.provider->endpoint(options_.base_url, options_.model)) {}
 
   std::unique_ptr<ModelCall> start(ModelRequest request, ModelSink& sink) override;
 
@@ -224,8 +224,10 @@ HttpRequest HttpModel::http_request(const ModelRequest& request, const std::stri
   http.url = endpoint_.url;
   for (const HttpHeader& header : endpoint_.headers) http.headers.push_back({header.name, header.value});
   if (!key.empty()) {
-    HttpHeader header = options_.provider->key_header(key);
-    http.headers.push_back({std::move(header.name), std::move(header.value)});
+    Authentication authentication = options_.provider->authenticate(key, endpoint_);
+    for (HttpHeader& header : authentication.headers) http.headers.push_back({std::move(header.name), std::move(header.value)});
+    http.aws_sigv4 = std::move(authentication.aws_sigv4);
+    http.aws_keys = std::move(authentication.aws_keys);
   }
   http.body = request.body;
   http.idle_timeout = request.idle_timeout;

@@ -85,6 +85,7 @@ class RequestGate {
 struct HttpModelOptions {
   std::shared_ptr<const Provider> provider;
   std::string base_url;  // empty: the vendor's
+  std::string model;
   std::shared_ptr<ApiKey> key;
   DecodeLimits limits;
 };

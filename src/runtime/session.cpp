@@ -184,8 +184,8 @@ std::shared_ptr<const Session::ReadyPrompt> Session::find_prompt(const event::Pr
 }
 
 RequestHead Session::head(const TaskConfig& config, const ReadyPrompt& prompt) {
-  const std::string key = fmt::format("{}\n{}\n{}\n{}\n{}", config.model, config.output_tokens_max, config.temperature,
-                                      prompt.system.digest, prompt.tools.digest);
+  const std::string key = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", config.model, config.output_tokens_max, config.temperature,
+                                      config.reasoning_effort, prompt.system.digest, prompt.tools.digest);
   const auto found = heads_.find(key);
   if (found != heads_.end()) return found->second;
   // Through the stored form, so that a replay from the store has the same bytes.

@@ -159,7 +159,7 @@ void World::boot() {
     setup.config = config;
     setup.tools = make_tools(setting_, process_);
     setup.provider = make_provider(config.wire);
-    setup.model = make_http_model({setup.provider, "https://sim.invalid/v1", make_fixed_key("key"), {}}, scheduler_, engine_->transport(), engine_->gate());
+    setup.model = make_http_model({setup.provider, "https://sim.invalid/v1", config.model, make_fixed_key("key"), {}}, scheduler_, engine_->transport(), engine_->gate());
     setup.idle_timeout = milliseconds(60'000);
     sessions_.push_back(std::make_shared<Session>(std::move(setup)));
   }

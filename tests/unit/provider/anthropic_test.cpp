@@ -89,17 +89,17 @@ TEST_CASE("anthropic: empty text is never sent, and no message is without conten
 }
 
 TEST_CASE("anthropic: where requests go") {
-  CHECK(provider->endpoint("").url == "https://api.anthropic.com/v1/messages");
-  CHECK(provider->endpoint("http://127.0.0.1:9").url == "http://127.0.0.1:9/v1/messages");
-  CHECK(provider->endpoint("https://gateway/claude/v1/").url == "https://gateway/claude/v1/messages");
-  CHECK(provider->endpoint("https://gateway/v1/messages").url == "https://gateway/v1/messages");
+  CHECK(provider->endpoint("", "m").url == "https://api.anthropic.com/v1/messages");
+  CHECK(provider->endpoint("http://127.0.0.1:9", "m").url == "http://127.0.0.1:9/v1/messages");
+  CHECK(provider->endpoint("https://gateway/claude/v1/", "m").url == "https://gateway/claude/v1/messages");
+  CHECK(provider->endpoint("https://gateway/v1/messages", "m").url == "https://gateway/v1/messages");
   bool has_version = false;
-  for (const HttpHeader& header : provider->endpoint("").headers) {
+  for (const HttpHeader& header : provider->endpoint("", "m").headers) {
     has_version |= header.name == "anthropic-version" && header.value == "2023-06-01";
   }
   CHECK(has_version);
-  CHECK(provider->key_header("k").name == "x-api-key");
-  CHECK(provider->key_header("k").value == "k");
+  CHECK(provider->authenticate("k", {}).headers.at(0).name == "x-api-key");
+  CHECK(provider->authenticate("k", {}).headers.at(0).value == "k");
 }
 
 TEST_CASE("anthropic: thinking, text and tool calls stream into one reply") {

@@ -45,11 +45,11 @@ TEST_CASE("every preset leads to a codec and an address") {
     const auto provider = make_provider(preset.wire);
     REQUIRE(provider);
     CHECK(provider->name() == preset.wire);
-    CHECK(provider->endpoint(preset.base_url).url.starts_with(preset.base_url));
+    CHECK(provider->endpoint(preset.base_url, "m").url.starts_with(preset.base_url));
   }
   CHECK(find_provider_preset("nobody") == nullptr);
   CHECK(find_provider_preset("ollama")->key_variable.empty());
-  CHECK(make_provider("openai")->endpoint(find_provider_preset("ollama")->base_url).url ==
+  CHECK(make_provider("openai")->endpoint(find_provider_preset("ollama")->base_url, "m").url ==
         "http://127.0.0.1:11434/v1/chat/completions");
 }
 

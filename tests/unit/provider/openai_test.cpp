@@ -104,12 +104,12 @@ TEST_CASE("openai: dialects differ where their vendors do") {
 }
 
 TEST_CASE("openai: where requests go") {
-  CHECK(provider->endpoint("").url == "https://api.openai.com/v1/chat/completions");
-  CHECK(provider->endpoint("http://127.0.0.1:11434").url == "http://127.0.0.1:11434/v1/chat/completions");
-  CHECK(provider->endpoint("http://127.0.0.1:11434/v1/").url == "http://127.0.0.1:11434/v1/chat/completions");
-  CHECK(provider->endpoint("https://h/x/chat/completions").url == "https://h/x/chat/completions");
-  CHECK(provider->key_header("k").name == "authorization");
-  CHECK(provider->key_header("k").value == "Bearer k");
+  CHECK(provider->endpoint("", "m").url == "https://api.openai.com/v1/chat/completions");
+  CHECK(provider->endpoint("http://127.0.0.1:11434", "m").url == "http://127.0.0.1:11434/v1/chat/completions");
+  CHECK(provider->endpoint("http://127.0.0.1:11434/v1/", "m").url == "http://127.0.0.1:11434/v1/chat/completions");
+  CHECK(provider->endpoint("https://h/x/chat/completions", "m").url == "https://h/x/chat/completions");
+  CHECK(provider->authenticate("k", {}).headers.at(0).name == "authorization");
+  CHECK(provider->authenticate("k", {}).headers.at(0).value == "Bearer k");
 }
 
 TEST_CASE("openai: text, reasoning, usage and cost") {

@@ -15,7 +15,7 @@ using Events = std::vector<std::pair<std::string, std::string>>;  // name and da
 Events parse_pieces(const std::vector<std::string>& pieces, std::size_t event_bytes_max = 1000) {
   SseParser parser(event_bytes_max);
   Events events;
-  const auto add = [&](const std::optional<SseEvent>& event) {
+  const auto add = [&](const std::optional<Frame>& event) {
     if (event) events.emplace_back(event->name, event->data);
     return event.has_value();
   };

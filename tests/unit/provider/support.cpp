@@ -1,5 +1,7 @@
 #include "support.hpp"
 
+#include <zlib.h>
+
 #include <doctest/doctest.h>
 #include <simdjson.h>
 
@@ -49,6 +51,22 @@ std::string as_events(std::string_view payloads) {
     if (!trim(line).empty()) out += "data: " + std::string(line) + "\n\n";
   }
   return out;
+}
+
+std::string aws_frame(std::string_view event_type, std::string_view payload, std::string_view header) {
+  const auto number = [](std::size_t value, int bytes) {
+    std::string out;
+    for (int i = bytes - 1; i >= 0; --i) out += static_cast<char>(value >> 8 * i);
+    return out;
+  };
+  const auto with_checksum = [&](std::string bytes) {
+    return bytes + number(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()), 4);
+  };
+  std::string headers = number(header.size(), 1);
+  headers.append(header).append("\x07").append(number(event_type.size(), 2)).append(event_type);
+  std::string out = with_checksum(number(12 + headers.size() + payload.size() + 4, 4) + number(headers.size(), 4));
+  out.append(headers).append(payload);
+  return with_checksum(std::move(out));
 }
 
 bool is_json(std::string_view text) {

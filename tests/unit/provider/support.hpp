@@ -52,6 +52,10 @@ struct Decoded {
 // `payloads`, one a line, as the events of a stream.
 [[nodiscard]] std::string as_events(std::string_view payloads);
 
+// A frame of an AWS event stream with one header.
+[[nodiscard]] std::string aws_frame(std::string_view event_type, std::string_view payload,
+                                    std::string_view header = ":event-type");
+
 [[nodiscard]] bool is_json(std::string_view text);
 
 // The body of a request, put together the way the runtime does it.

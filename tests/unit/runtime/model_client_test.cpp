@@ -78,7 +78,7 @@ const std::string answer =
 
 struct World {
   explicit World(std::size_t open_max = 8) : gate(open_max) {
-    client = make_http_model({make_provider("anthropic"), "http://models.test", make_fixed_key("the-key"), {}}, loop, transport, gate);
+    client = make_http_model({make_provider("anthropic"), "http://models.test", "m", make_fixed_key("the-key"), {}}, loop, transport, gate);
   }
   std::unique_ptr<ModelCall> start(Listener& listener, std::string body = "{}") {
     return client->start({{std::make_shared<const std::string>(std::move(body))}, "task", std::chrono::milliseconds(5'000)}, listener);
@@ -285,7 +285,7 @@ TEST_CASE("what is still read when the gate goes ends with it") {
   Listener listener;
   {
     RequestGate gate(1);
-    const auto client = make_http_model({make_provider("anthropic"), "", make_fixed_key(""), {}}, loop, transport, gate);
+    const auto client = make_http_model({make_provider("anthropic"), "", "m", make_fixed_key(""), {}}, loop, transport, gate);
     auto call = client->start({{std::make_shared<const std::string>("{}")}, "task", std::chrono::milliseconds(1)}, listener);
     transport.head(200);
     transport.body(answer);
