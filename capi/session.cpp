@@ -103,6 +103,9 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   out.project_options.agent_rules = (options.flags & JOEY_SESSION_NO_AGENT_RULES) == 0;
   out.project_options.subfolder_rules = (options.flags & JOEY_SESSION_SUBFOLDER_RULES) != 0;
   out.api_key_secret = text_or(options.api_key_secret, "");
+  out.context_window = options.context_window;
+  out.condense_percent = options.condense_percent;
+  out.reasoning_effort = text_or(options.reasoning_effort, "");
   out.key_shapes = (options.flags & JOEY_SESSION_KEEP_KEY_SHAPES) == 0;
   return out;
 }

@@ -116,6 +116,10 @@ joey_status joey_task_set_mode(joey_task* task, const char* mode, size_t mode_si
   return guarded([&] { return deliver(task, input::SetMode{std::string(view(mode, mode_size))}); });
 }
 
+joey_status joey_task_condense(joey_task* task) {
+  return guarded([&] { return deliver(task, input::Condense{}); });
+}
+
 joey_status joey_task_pause(joey_task* task) {
   return guarded([&] { return deliver(task, input::Pause{}); });
 }

@@ -76,6 +76,15 @@ class Parser {
         ->envname("JOEY_MODEL")
         ->group(model_group);
     add_base_url(sub);
+    sub.add_option("--reasoning", options_.reasoning_effort, "How much it thinks: none, minimal, low, medium, high, xhigh, max")
+        ->type_name("LEVEL")
+        ->group(model_group);
+    sub.add_option("--context-window", options_.context_window, "Tokens the model takes, where that is not known of it")
+        ->type_name("N")
+        ->group(model_group);
+    sub.add_option("--condense-at", options_.condense_percent, "Sum the conversation up from this percentage of the window on")
+        ->type_name("N")
+        ->group(model_group);
     add_tool_changes(sub);
     sub.add_option("--max-turns", options_.turns_max, "End after that many model turns")->type_name("N")->group(limits_group);
     sub.add_option("--max-cost", options_.cost_usd_max, "Send no request that could bring the cost above this, in US dollars")

@@ -59,6 +59,9 @@ struct Options {
   std::vector<std::string> deny_hosts;
   OutputFormat output{OutputFormat::text};
   std::uint32_t turns_max{0};
+  std::uint32_t context_window{0};
+  std::uint32_t condense_percent{0};
+  std::string reasoning_effort;
   double cost_usd_max{0};
   bool durable_to_power_loss{true};
   bool no_checkpoints{false};

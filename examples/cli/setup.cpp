@@ -251,7 +251,10 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .key_shapes = !options.show_keys,
                                .user = options.user,
                                .allow_hosts = joined(options.allow_hosts, "--allow-host"),
-                               .deny_hosts = joined(options.deny_hosts, "--deny-host")};
+                               .deny_hosts = joined(options.deny_hosts, "--deny-host"),
+                               .context_window = options.context_window,
+                               .condense_percent = options.condense_percent,
+                               .reasoning_effort = options.reasoning_effort};
   joey::Session made = made_session(engine, with_images(with_provider(std::move(session), chosen_provider(options))));
   add_secrets(made, options);
   check_rule_names(made, options);

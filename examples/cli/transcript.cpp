@@ -49,6 +49,16 @@ void Transcript::add(TaskView& view, const Event& event) {
                                                   reason.empty() ? "" : fmt::format(": {}", reason)));
   } else if (type == "model.requested") {
     streams_[view.id] = {};
+    if (!event.text("instruction").empty()) {
+      streams_[view.id].summary = true;
+      begin(Section::note);
+      put_line(view.depth(), Tone::dim, "the conversation outgrows the model's window: it is summed up");
+    }
+  } else if (type == "context.reduced") {
+    begin(Section::note);
+    put_line(view.depth(), Tone::dim, fmt::format("the conversation was reduced from about {} to {} tokens ({})",
+                                                  event.number("tokens_before"), event.number("tokens_after"),
+                                                  clean(event.text("method"))));
   } else if (type == "model.failed") {
     show_failure(view, event);
   } else if (type == "model.finished") {
@@ -88,6 +98,7 @@ void Transcript::add(TaskView& view, const Event& event) {
 void Transcript::add_delta(const TaskView& view, DeltaKind kind, std::string_view call, std::string_view tool,
                            std::string_view text) {
   Stream& stream_of_task = streams_[view.id];
+  if (stream_of_task.summary && kind != DeltaKind::tool_output) return;
   switch (kind) {
     case DeltaKind::text:
       stream_of_task.text = true;
@@ -221,6 +232,7 @@ void Transcript::show_user_message(const TaskView& view, const Event& event) {
 void Transcript::show_answer(const TaskView& view, const Event& event) {
   end_stream();
   const Stream streamed = std::exchange(streams_[view.id], {});
+  if (streamed.summary) return;
   for (const auto item : event.array("blocks")) {
     Object block;
     if (item.get(block) != simdjson::SUCCESS) continue;

@@ -52,6 +52,7 @@ class Transcript {
     bool text{false};
     bool reasoning{false};
     bool gap{false};
+    bool summary{false};  // of the conversation: nothing that is for the person
     std::string tool;  // whose arguments are being written
     std::size_t arguments_size{0};
   };

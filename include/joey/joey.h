@@ -299,11 +299,16 @@ typedef struct joey_session_options {
                                 and nobody else (HTTP_PROXY and its kin), and nothing but them; each connection is a
                                 JOEY_EVENT_EGRESS. Needs `box`. A task keeps its rules. NULL: no network in a box. */
   const char *deny_hosts;  /**< Hosts that they may not, likewise, at every port unless one is named; wins. NULL: none. */
+  uint32_t context_window;   /**< Tokens that the model reads and writes together. 0: what is known of it, or 128,000. */
+  uint32_t condense_percent; /**< Of `context_window`, 5 to 100, from which on a conversation is reduced before the next
+                                  request: JOEY_EVENT_CONTEXT_REDUCED. 0: when the next answer might not fit. */
+  const char *reasoning_effort; /**< How much the model is to think: "none", "minimal", "low", "medium", "high", "xhigh" or
+                                     "max"; the nearest level that the model has. NULL: the model's own. */
 } joey_session_options;
 
 #define JOEY_SESSION_OPTIONS_INIT                                                                                     \
   { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
-    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */
@@ -545,6 +550,10 @@ JOEY_API joey_status joey_task_answer(joey_task *task, const char *call, size_t 
 /** Goes on in another mode from the next request on. */
 JOEY_API joey_status joey_task_set_mode(joey_task *task, const char *mode, size_t mode_size);
 
+/** Before its next request the task asks the model for a summary of the conversation, which takes its place: the journal
+ *  keeps everything. JOEY_ERR_CONFLICT when there has been no request yet. */
+JOEY_API joey_status joey_task_condense(joey_task *task);
+
 /** Sends no further request and starts no further tool; a request under way is closed, tools that run finish. */
 JOEY_API joey_status joey_task_pause(joey_task *task);
 
@@ -662,6 +671,11 @@ JOEY_API joey_status joey_audit_verify(const char *lines, size_t lines_size, joe
 #define JOEY_EVENT_EGRESS 25            /**< A connection of the command of the call `call`: `name` is "refused", "opened" or
                                              "closed", `text` why or what went wrong; the JSON has host, port, address, method,
                                              rule, bytes_up and bytes_down. May follow the task's end, which closes them. */
+#define JOEY_EVENT_CONDENSE_ASKED 26    /**< joey_task_condense(). */
+#define JOEY_EVENT_CONTEXT_REDUCED 27   /**< The conversation outgrew the model's window, and the next request has less of it:
+                                             `name` is "summary" (the model summed it up), "results" (old results of tools
+                                             were shortened) or "latest" (the rest has left); `text` is what the conversation
+                                             begins with now, "" when that is what it was. The journal keeps everything. */
 #define JOEY_EVENT_DELTA_TEXT 100           /**< A piece of the model's answer: `text`. */
 #define JOEY_EVENT_DELTA_REASONING 101      /**< A piece of its reasoning: `text`. */
 #define JOEY_EVENT_DELTA_TOOL_ARGUMENTS 102 /**< A piece of a call's arguments: `name` is the tool, `text` the JSON. */

@@ -135,6 +135,8 @@ enum class EventKind : std::int32_t {
   host_consulted = JOEY_EVENT_HOST_CONSULTED,
   instructions_found = JOEY_EVENT_INSTRUCTIONS_FOUND,
   egress = JOEY_EVENT_EGRESS,
+  condense_asked = JOEY_EVENT_CONDENSE_ASKED,
+  context_reduced = JOEY_EVENT_CONTEXT_REDUCED,
   delta_text = JOEY_EVENT_DELTA_TEXT,
   delta_reasoning = JOEY_EVENT_DELTA_REASONING,
   delta_tool_arguments = JOEY_EVENT_DELTA_TOOL_ARGUMENTS,
@@ -389,6 +391,7 @@ class Task {
     check(joey_task_answer(get(), call.data(), call.size(), text.data(), text.size(), mode.data(), mode.size()));
   }
   void set_mode(std::string_view mode) { check(joey_task_set_mode(get(), mode.data(), mode.size())); }
+  void condense() { check(joey_task_condense(get())); }
   void pause() { check(joey_task_pause(get())); }
   void resume() { check(joey_task_resume(get())); }
   void cancel() { check(joey_task_cancel(get())); }
@@ -597,6 +600,9 @@ struct SessionOptions {
   std::string user{};   // for whom it works, in the host's words
   std::string allow_hosts{};  // that commands in the box may reach, as "api.github.com,*.npmjs.org"; empty: no network
   std::string deny_hosts{};   // wins
+  std::uint32_t context_window{0};    // of the model, in tokens
+  std::uint32_t condense_percent{0};  // of it, from which on conversations are reduced
+  std::string reasoning_effort{};     // "none", "minimal", "low", "medium", "high", "xhigh", "max"
 };
 
 class Session {
@@ -640,6 +646,9 @@ class Session {
     raw.user = detail::option(options.user);
     raw.allow_hosts = detail::option(options.allow_hosts);
     raw.deny_hosts = detail::option(options.deny_hosts);
+    raw.context_window = options.context_window;
+    raw.condense_percent = options.condense_percent;
+    raw.reasoning_effort = detail::option(options.reasoning_effort);
     joey_session* session = nullptr;
     check(joey_session_create(engine.get(), &raw, &session));
     handle_.reset(session);

@@ -3,26 +3,60 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/context.hpp"
+
 namespace joey {
+namespace {
+
+constexpr std::size_t person_bytes_max = 64U << 10;
+constexpr std::size_t changed_max = 500;
+
+// No provider takes a message of nothing; only a damaged journal has one.
+void fill(Message& message) {
+  if (message.blocks.empty()) message.blocks.emplace_back(Text{"Go on."});
+}
+
+}  // namespace
 
 void Conversation::apply(const EventBody& event, MessageSink& sink) {
   if (const auto* said = std::get_if<event::UserMessage>(&event)) {
     const std::string& text = said->for_model.empty() ? said->text : said->for_model;
     if (!text.empty()) said_.emplace_back(Text{text});
     for (const Image& image : said->images) said_.emplace_back(image);
+    if (said->by == Actor::person) remember(said->text);
   } else if (const auto* noted = std::get_if<event::EnvironmentNoted>(&event)) {
     if (!noted->text.empty()) said_.emplace_back(Text{noted->text});
   } else if (const auto* done = std::get_if<event::ToolFinished>(&event)) {
     results_.push_back({done->call, done->status != ToolStatus::ok, done->text, done->images});
-  } else if (std::holds_alternative<event::ModelRequested>(event)) {
-    request(sink);
+    if (done->tool == "ask_followup_question" && done->status == ToolStatus::ok) remember(done->text);
+    for (const std::string& path : done->paths) {
+      std::erase(changed_, path);
+      changed_.push_back(path);
+    }
+    if (changed_.size() > changed_max) changed_.erase(changed_.begin());
+  } else if (const auto* requested = std::get_if<event::ModelRequested>(&event)) {
+    request(*requested, sink);
   } else if (const auto* reply = std::get_if<event::ModelFinished>(&event)) {
     finish(*reply, sink);
+  } else if (const auto* reduced = std::get_if<event::ContextReduced>(&event)) {
+    reduce(*reduced, sink);
+  }
+}
+
+// The first message says what it is all about, the latest what holds now.
+void Conversation::remember(const std::string& text) {
+  if (text.empty()) return;
+  person_.push_back(text);
+  std::size_t bytes = 0;
+  for (const std::string& each : person_) bytes += each.size();
+  while (bytes > person_bytes_max && person_.size() > 2) {
+    bytes -= person_[1].size();
+    person_.erase(person_.begin() + 1);
   }
 }
 
 // What was gathered since the last request becomes a user message, or makes the one that waits for its answer longer.
-void Conversation::request(MessageSink& sink) {
+void Conversation::request(const event::ModelRequested& event, MessageSink& sink) {
   std::vector<Block> blocks;
   for (const std::string& call : std::exchange(calls_, {})) {
     const auto result = std::find_if(results_.begin(), results_.end(), [&](const auto& r) { return r.call_id == call; });
@@ -35,26 +69,55 @@ void Conversation::request(MessageSink& sink) {
   results_.clear();
   std::move(said_.begin(), said_.end(), std::back_inserter(blocks));
   said_.clear();
-  if (blocks.empty()) return;
+  const bool instructs = !event.instruction.empty();
+  if (blocks.empty() && !instructs && !instructed_) return;
 
-  if (has_open_) {
-    std::move(blocks.begin(), blocks.end(), std::back_inserter(open_.blocks));
-    sink.replace_last(open_);
+  const bool opens = !has_open_;
+  if (opens) window_.push_back({Role::user, {}, ""});
+  has_open_ = true;
+  Message& open = window_.back();
+  std::move(blocks.begin(), blocks.end(), std::back_inserter(open.blocks));
+  instructed_ = instructs;
+  if (!instructs) fill(open);
+  if (instructs) open.blocks.emplace_back(Text{event.instruction});
+  if (opens) {
+    sink.append(open);
   } else {
-    open_ = Message{Role::user, std::move(blocks), ""};
-    has_open_ = true;
-    sink.append(open_);
+    sink.replace_last(open);
   }
+  // In this request only.
+  if (instructs) open.blocks.pop_back();
 }
 
 void Conversation::finish(const event::ModelFinished& event, MessageSink& sink) {
   if (!has_open_) return;  // an answer to nothing: only a damaged journal has one
+  if (instructed_) return;  // what it said is in the reduction that follows
   has_open_ = false;
-  open_ = {};
-  sink.append(Message{Role::assistant, event.blocks, event.provider});
+  window_.push_back({Role::assistant, event.blocks, event.provider});
+  sink.append(window_.back());
   for (const Block& block : event.blocks) {
     if (const auto* call = std::get_if<ToolCall>(&block)) calls_.push_back(call->id);
   }
+}
+
+void Conversation::reduce(const event::ContextReduced& event, MessageSink& sink) {
+  instructed_ = false;
+  window_ = reduced_window(window_, event);
+  for (ToolResult& result : results_) {
+    if (event.pending_to > 0) result.text = shortened_result(result.text, event.pending_to);
+  }
+  has_open_ = !window_.empty() && window_.back().role == Role::user;
+  if (has_open_) fill(window_.back());
+  if (has_open_ && !calls_.empty()) {
+    // The calls have left, their results are yet to come into the window: as words, for lack of anything to answer to.
+    std::vector<Block> words;
+    for (const ToolResult& result : results_) words.emplace_back(Text{result_as_text(result)});
+    std::move(said_.begin(), said_.end(), std::back_inserter(words));
+    said_ = std::move(words);
+    calls_.clear();
+    results_.clear();
+  }
+  sink.restart(window_);
 }
 
 }  // namespace joey

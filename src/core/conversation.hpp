@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,26 +16,40 @@ class MessageSink {
  public:
   virtual ~MessageSink() = default;
   virtual void append(const Message& message) = 0;
-  // The last message, which no model has answered yet, became longer.
+  // The last message, which no model has answered yet, became another.
   virtual void replace_last(const Message& message) = 0;
+  // All messages became others.
+  virtual void restart(std::span<const Message> messages) = 0;
 };
 
 // Feeds on every event of a journal in order. What must hold of a conversation (invariant 2) is made to hold here:
 // user and assistant messages alternate, and each call has exactly one result, in the calls' order, in the message after
-// it, whatever the journal says. Keeps one turn in memory, not the conversation.
+// it, whatever the journal says. Keeps what the model's window holds, not the whole conversation.
 class Conversation {
  public:
   void apply(const EventBody& event, MessageSink& sink);
 
- private:
-  void request(MessageSink& sink);
-  void finish(const event::ModelFinished& event, MessageSink& sink);
+  // What the last request had, and its answer. Without an instruction that was for that request only.
+  [[nodiscard]] std::span<const Message> window() const { return window_; }
+  // What the person has said in this task, from the first message on; of many, the first and the latest.
+  [[nodiscard]] const std::vector<std::string>& said_by_person() const { return person_; }
+  // Files that tools have changed, each once, the latest last.
+  [[nodiscard]] const std::vector<std::string>& changed() const { return changed_; }
 
+ private:
+  void request(const event::ModelRequested& event, MessageSink& sink);
+  void finish(const event::ModelFinished& event, MessageSink& sink);
+  void reduce(const event::ContextReduced& event, MessageSink& sink);
+  void remember(const std::string& text);
+
+  std::vector<Message> window_;
+  bool has_open_{false};    // its last message is a user's, without an answer
+  bool instructed_{false};  // the last request ended with an instruction
   std::vector<std::string> calls_;   // of the last answer, in order
   std::vector<ToolResult> results_;  // of those calls, as they come
   std::vector<Block> said_;          // by the person, since the last request
-  Message open_;                     // the last user message while it has no answer
-  bool has_open_{false};
+  std::vector<std::string> person_;
+  std::vector<std::string> changed_;
 };
 
 }  // namespace joey

@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <limits>
 
 #include "base/json.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "core/call_policy.hpp"
+#include "core/context.hpp"
 #include "core/control.hpp"
 #include "core/injection.hpp"
 #include "core/policy.hpp"
@@ -23,12 +26,13 @@ constexpr std::int64_t backoff_max_ms = 60'000;
 constexpr std::int64_t retry_after_max_ms = 15 * 60'000;
 constexpr std::size_t malformed_bytes_max = 2'000;
 constexpr std::size_t title_bytes_max = 120;
-// What one image adds to an estimate of tokens, in bytes of text.
-constexpr std::int64_t image_bytes_estimate = 6'000;
-// What a message or a result adds beside its text.
-constexpr std::int64_t frame_bytes_estimate = 100;
-// Bytes of text a token stands for at least, in estimates that must not be too low.
-constexpr std::int64_t bytes_per_token_min = 3;
+// Bytes of text a token stands for, until a provider has counted: few, for estimates must not be too low.
+constexpr double bytes_per_token_max = 3;
+constexpr double window_bytes_per_token_max = 6;
+// Below this a count says more of the frames around a text than of the text.
+constexpr std::int64_t counted_bytes_min = 2'000;
+// How often a window is reduced for one request before the task gives up.
+constexpr std::int64_t reductions_max = 4;
 
 constexpr std::string_view no_tool_reminder =
     "Your last answer called no tool. Every answer must call at least one: when the task is done, call "
@@ -85,17 +89,29 @@ double cost_of(const TaskConfig& config, const Usage& usage) {
 
 bool call_is_done(const CallProgress& call) { return call.state == CallState::done; }
 
-// Of the next request, when no token of it is longer than the shortest there are.
-std::int64_t input_tokens_max(const Task& task) { return task.context_tokens + task.new_bytes / bytes_per_token_min; }
+std::int64_t added_weight(std::size_t text, std::size_t images) {
+  return frame_weight + static_cast<std::int64_t>(text) + image_weight * static_cast<std::int64_t>(images);
+}
 
-std::int64_t bytes_of(const std::vector<Block>& blocks) {
-  std::size_t bytes = 0;
-  for (const Block& block : blocks) {
-    if (const auto* text = std::get_if<Text>(&block)) bytes += text->text.size();
-    if (const auto* reasoning = std::get_if<Reasoning>(&block)) bytes += reasoning->text.size();
-    if (const auto* call = std::get_if<ToolCall>(&block)) bytes += call->name.size() + call->arguments.size();
-  }
-  return static_cast<std::int64_t>(bytes);
+std::int64_t tokens_of(const Task& task, std::int64_t weight) {
+  return static_cast<std::int64_t>(std::ceil(static_cast<double>(weight) / task.bytes_per_token));
+}
+
+// Of the next request, and rather too many than too few.
+std::int64_t input_tokens_max(const Task& task) { return task.context_tokens + tokens_of(task, task.new_bytes); }
+
+// Texts differ in how many bytes make a token: dense ones are believed at once, others slowly.
+double calibrated(double bytes_per_token, std::int64_t bytes, std::int64_t tokens) {
+  if (bytes < counted_bytes_min || tokens <= 0) return bytes_per_token;
+  const double counted = 0.95 * static_cast<double>(bytes) / static_cast<double>(tokens);
+  const double next = counted < bytes_per_token ? counted : (3 * bytes_per_token + counted) / 4;
+  return std::clamp(next, 1.0, bytes_per_token_max);
+}
+
+
+// Whether a summary that failed so is done without.
+bool is_final_for_summary(ModelErrorClass error) {
+  return error == ModelErrorClass::too_long || error == ModelErrorClass::bad_request || error == ModelErrorClass::malformed;
 }
 
 // Mistakes in a row if the next request were sent now: an answer whose every call failed is one, and so is an answer
@@ -135,21 +151,23 @@ struct Applier {
   }
   void operator()(const event::UserMessage& e) {
     const std::string& read = e.for_model.empty() ? e.text : e.for_model;
-    task.new_bytes += frame_bytes_estimate + static_cast<std::int64_t>(read.size()) +
-                      image_bytes_estimate * static_cast<std::int64_t>(e.images.size());
+    task.new_bytes += added_weight(read.size(), e.images.size());
     if (e.by != Actor::person) return;
     task.news = true;
     task.tainted = false;
     if (task.title.empty()) task.title = first_line(e.text);
   }
   void operator()(const event::EnvironmentNoted& e) {
-    task.new_bytes += frame_bytes_estimate + static_cast<std::int64_t>(e.text.size());
+    task.new_bytes += added_weight(e.text.size(), 0);
   }
   void operator()(const event::CheckpointTaken&) {}
   void operator()(const event::Egress&) {}
   void operator()(const event::ModeChanged& e) { task.mode = e.mode; }
   void operator()(const event::ModelRequested& e) {
     task.mistakes = mistakes_after(task);
+    task.instruction = e.instruction;
+    task.sent_bytes = task.new_bytes;
+    task.pending_results = 0;
     if (e.turn != task.turn) task.failures = 0;
     task.turn = e.turn;
     task.attempt = e.attempt;
@@ -157,27 +175,45 @@ struct Applier {
     task.phase = Phase::model;
     task.answered = false;
     task.news = false;
+    task.too_long = false;
     task.retry_at = 0;
     task.calls.clear();
   }
   void operator()(const event::ModelFailed& e) {
-    if (e.error != ModelErrorClass::interrupted) ++task.failures;
+    // One that is too long is not sent again as it is.
+    task.too_long = e.error == ModelErrorClass::too_long;
+    if (e.error != ModelErrorClass::interrupted && !task.too_long) ++task.failures;
+    if (!task.instruction.empty() && is_final_for_summary(e.error)) task.condense_failed = true;
     task.reserved_usd = 0;
     task.retry_at = e.retry_at;
     task.phase = e.retry_at > 0 ? Phase::backoff : Phase::ready;
   }
   void operator()(const event::ModelFinished& e) {
     task.answered = true;
-    task.forgiven = false;
-    task.phase = Phase::tools;
     task.reserved_usd = 0;
     task.usage += e.usage;
     task.cost_usd += e.cost_usd;
-    // Not every provider counts, and one that does may be cut off before it says so.
-    task.context_tokens = e.usage.total() > 0 ? e.usage.total()
-                                              : input_tokens_max(task) + bytes_of(e.blocks) / bytes_per_token_min;
-    task.new_bytes = 0;
     task.calls.clear();
+    if (!std::exchange(task.instruction, {}).empty()) {  // its answer joins no conversation
+      task.phase = Phase::ready;
+      task.condense_asked = false;
+      task.forgiven = true;  // it was not to call a tool
+      ++task.reductions;
+      return;
+    }
+    task.forgiven = false;
+    task.phase = Phase::tools;
+    task.reductions = 0;
+    // Not every provider counts, and one that does may be cut off before it says so.
+    const std::int64_t read = e.usage.total() - e.usage.output;
+    if (read > 0) {
+      task.bytes_per_token = calibrated(task.bytes_per_token, task.sent_bytes, read - task.context_tokens);
+      task.context_tokens = e.usage.total();
+    } else {
+      const Message answer{Role::assistant, e.blocks, ""};
+      task.context_tokens += tokens_of(task, task.sent_bytes + weight_of(std::span(&answer, 1)));
+    }
+    task.new_bytes -= std::exchange(task.sent_bytes, 0);
     for (const Block& block : e.blocks) {
       const auto* call = std::get_if<ToolCall>(&block);
       if (call == nullptr) continue;
@@ -213,8 +249,8 @@ struct Applier {
   void operator()(const event::QuestionAsked& e) { set_state(e.call, CallState::questioning); }
   void operator()(const event::ToolStarted& e) { set_state(e.call, CallState::running); }
   void operator()(const event::ToolFinished& e) {
-    task.new_bytes += frame_bytes_estimate + static_cast<std::int64_t>(e.text.size()) +
-                      image_bytes_estimate * static_cast<std::int64_t>(e.images.size());
+    task.new_bytes += added_weight(e.text.size(), e.images.size());
+    ++task.pending_results;
     auto* call = find(e.call);
     if (call == nullptr) return;
     call->state = CallState::done;
@@ -234,6 +270,17 @@ struct Applier {
     task.cost_usd += e.cost_usd;
   }
   void operator()(const event::CacheBroken&) {}
+  void operator()(const event::CondenseAsked&) { task.condense_asked = true; }
+  void operator()(const event::ContextReduced& e) {
+    task.context_tokens = e.tokens_after;
+    task.new_bytes = 0;
+    task.sent_bytes = 0;
+    task.instruction.clear();
+    task.condense_asked = false;
+    task.condense_failed = false;
+    task.too_long = false;
+    ++task.reductions;
+  }
   void operator()(const event::TaskPaused&) {
     task.paused = true;
     task.reserved_usd = 0;
@@ -249,6 +296,9 @@ struct Applier {
   }
   void operator()(const event::TaskReopened&) {
     task.phase = Phase::ready;
+    task.too_long = false;
+    task.condense_failed = false;
+    task.reductions = 0;
     task.reason = ExitReason::completed;
     task.result.clear();
     task.failures = 0;
@@ -436,7 +486,7 @@ class Decider {
     if (in.prompt.mode != task().mode) return {};  // the mode changed again: its own prompt is on the way
     if (in.prompt != task().prompt && task().phase != Phase::ended) {
       const bool same_bytes = in.prompt.system == task().prompt.system && in.prompt.tools == task().prompt.tools;
-      if (task().turn > 0 && !same_bytes) break_cache("mode");
+      if (task().turn > 0 && !same_bytes) break_cache("mode", task().context_tokens);
       emit(in.prompt);
     }
     // A wait is over when the prompt for the next request was asked for.
@@ -450,6 +500,7 @@ class Decider {
 
   Status on(const input::ModelDone& in) {
     if (!is_current(in.turn, in.attempt)) return stale_answer();
+    if (!task().instruction.empty()) return summarised(in);
     std::vector<Block> blocks = normalised(in.reply);
     const bool refused = in.reply.stop == StopReason::refusal;
     if (blocks.empty() && !refused) {
@@ -460,8 +511,7 @@ class Decider {
     const bool has_calls = std::any_of(blocks.begin(), blocks.end(), [](const Block& block) {
       return std::holds_alternative<ToolCall>(block);
     });
-    const double cost = in.reply.cost_usd > 0 ? in.reply.cost_usd : cost_of(task().config, in.reply.usage);
-    emit(event::ModelFinished{in.turn, in.attempt, std::move(blocks), in.reply.stop, in.reply.usage, cost,
+    emit(event::ModelFinished{in.turn, in.attempt, std::move(blocks), in.reply.stop, in.reply.usage, cost_of(in.reply),
                               in.reply.model, task().config.wire});
     if (!has_calls && refused) {
       end(ExitReason::failed, "the model declined to answer: put the task in other words");
@@ -482,10 +532,35 @@ class Decider {
     emit(event::ModelFailed{in.turn, in.attempt, in.error.error, in.error.message, in.error.status, retry_at});
     if (again) {
       carry_out(effect::SetTimer{retry_at});
+    } else if (task().too_long || task().condense_failed) {
+      go_on();
     } else {
       const auto attempts = in.attempt > 1 ? fmt::format(" (after {} attempts)", in.attempt) : std::string();
       end(ExitReason::failed, fmt::format("{}{}", in.error.message, attempts));
     }
+    return {};
+  }
+
+  Status on(const input::Condense&) {
+    if (task().turn == 0) return failure(ErrorCode::conflict, "there is no conversation to condense yet");
+    if (!task().condense_asked) emit(event::CondenseAsked{});
+    return {};
+  }
+
+  // The answer to an instruction: a summary, and nothing that it calls is run.
+  Status summarised(const input::ModelDone& in) {
+    std::string summary;
+    for (const Block& block : in.reply.blocks) {
+      if (const auto* text = std::get_if<Text>(&block)) summary += text->text;
+    }
+    summary = std::string(trim(summary));
+    const char* const cause = task().condense_asked ? "asked" : "full";
+    std::vector<Block> blocks;
+    if (!summary.empty()) blocks.emplace_back(Text{summary});
+    emit(event::ModelFinished{in.turn, in.attempt, std::move(blocks), in.reply.stop, in.reply.usage, cost_of(in.reply),
+                              in.reply.model, task().config.wire});
+    (void)reduce_to_latest(cause, std::move(summary));
+    go_on();
     return {};
   }
 
@@ -754,13 +829,137 @@ class Decider {
     const bool again = task().turn > 0 && !task().answered && !task().news;
     if (auto stop = limit_reached(again)) return end(stop->first, stop->second);
     if (task().prompt.mode != task().mode) return carry_out(effect::PreparePrompt{task().mode});
-    if (task().turn > 0 && !task().answered && !again) break_cache("message");
+    if (task().turn > 0 && !task().answered && !again) break_cache("message", task().context_tokens);
+    if (!make_room(again)) return;
     // Last of all, since it changes most: what stands before it stays the same from request to request.
     if (!again && !around_.news.empty()) emit(event::EnvironmentNoted{std::string(around_.news)});
+    send(again, {});
+  }
+
+  void send(bool again, std::string_view instruction) {
     const std::int64_t turn = again ? task().turn : task().turn + 1;
     const std::int64_t attempt = again ? task().attempt + 1 : 1;
-    emit(event::ModelRequested{turn, attempt, {}, 0, worst_cost()});
+    emit(event::ModelRequested{turn, attempt, {}, 0, worst_cost(), std::string(instruction)});
     carry_out(effect::CallModel{turn, attempt});
+  }
+
+  // -- The window.
+
+  // Sees to it that the next request fits. False: it is not to be sent now; what is to happen first is under way, or the task
+  // has ended.
+  bool make_room(bool again) {
+    const char* const cause = why_reduce();
+    if (cause == nullptr) return true;
+    const bool fits = !task().too_long && input_tokens_max(task()) <= input_tokens_allowed();
+    const bool has_window = around_.conversation == nullptr ? task().turn > 0 : !around_.conversation->window().empty();
+    if (!has_window || reduced_ || task().reductions >= reductions_max) {
+      if (!fits) end(ExitReason::failed, does_not_fit_text());
+      return fits;
+    }
+    if (fits && task().reductions > 0 && !task().condense_asked) return true;  // it is as small as it gets
+    if (!task().condense_asked) {
+      const ContextPlan now = plan(2);
+      if (auto reduction = plan_shorter_results(now)) {
+        reduction->method = "results";
+        const std::int64_t tokens = tokens_after(now, *reduction);
+        reduce(cause, *std::move(reduction), tokens);
+        return true;
+      }
+    }
+    const std::int64_t asking = input_tokens_max(task()) + tokens_of(task(), added_weight(condense_instruction().size(), 0));
+    if (!task().too_long && !task().condense_failed && asking <= input_tokens_allowed()) {
+      send(again, condense_instruction());
+      return false;
+    }
+    const bool reduced = reduce_to_latest(cause, {});
+    if (input_tokens_max(task()) <= input_tokens_allowed() && (reduced || fits)) return true;
+    end(ExitReason::failed, does_not_fit_text());
+    return false;
+  }
+
+  // How many tokens a request may read so that its answer has room.
+  std::int64_t input_tokens_allowed() const {
+    const TaskConfig& config = task().config;
+    if (config.context_window <= 0) return std::numeric_limits<std::int32_t>::max();
+    return std::max(config.context_window / 4, config.context_window - config.output_tokens_max);
+  }
+
+  const char* why_reduce() const {
+    const TaskConfig& config = task().config;
+    if (task().too_long) return "too_long";
+    if (task().condense_asked) return "asked";
+    if (config.context_window <= 0) return nullptr;
+    // A tenth is left for what an estimate may miss.
+    std::int64_t limit = std::max(config.context_window / 4, config.context_window * 9 / 10 - config.output_tokens_max);
+    if (config.condense_percent > 0) limit = std::min(limit, config.context_window * config.condense_percent / 100);
+    return input_tokens_max(task()) > limit ? "full" : nullptr;
+  }
+
+  // Room for one part in `parts` of what may be read besides the prompt. A request that was too long says what the window is better than any
+  // table.
+  ContextPlan plan(std::int64_t parts) const {
+    std::int64_t tokens = input_tokens_allowed();
+    if (task().too_long) tokens = std::min(tokens, input_tokens_max(task()));
+    ContextPlan out;
+    if (around_.conversation != nullptr) out.window = around_.conversation->window();
+    out.pending = task().new_bytes - task().sent_bytes;
+    out.pending_results = task().pending_results;
+    const auto bytes = static_cast<std::int64_t>(static_cast<double>(tokens) * window_bytes_per_token(out));
+    out.room = (bytes - task().prompt.bytes) / parts;
+    return out;
+  }
+
+  // Of the whole window as it has been counted, which is closer than what is assumed of texts that are new.
+  double window_bytes_per_token(const ContextPlan& plan) const {
+    if (plan.window.empty()) return task().bytes_per_token;
+    const std::int64_t bytes = task().prompt.bytes + weight_of(plan.window) + plan.pending;
+    const auto counted = static_cast<double>(bytes) / static_cast<double>(std::max<std::int64_t>(input_tokens_max(task()), 1));
+    return std::clamp(0.95 * counted, 1.0, window_bytes_per_token_max);
+  }
+
+  // False: what stands for the conversation would be larger than it is.
+  bool reduce_to_latest(const char* cause, std::string summary) {
+    ContextDigest digest;
+    digest.summary = std::move(summary);
+    digest.todos = task().todos;
+    if (around_.conversation != nullptr) {
+      digest.said = around_.conversation->said_by_person();
+      digest.changed = around_.conversation->changed();
+    }
+    // A summary needs less beside it than what does without.
+    const ContextPlan now = plan(digest.summary.empty() ? 2 : 4);
+    event::ContextReduced reduction = plan_latest(now, digest);
+    const std::int64_t tokens = tokens_after(now, reduction);
+    if (around_.conversation != nullptr && tokens >= input_tokens_max(task())) return false;
+    reduction.method = digest.summary.empty() ? "latest" : "summary";
+    reduce(cause, std::move(reduction), tokens);
+    return true;
+  }
+
+  std::int64_t tokens_after(const ContextPlan& plan, const event::ContextReduced& reduction) const {
+    const auto bytes = static_cast<double>(task().prompt.bytes + reduction.weight);
+    return static_cast<std::int64_t>(std::ceil(bytes / window_bytes_per_token(plan)));
+  }
+
+  void reduce(const char* cause, event::ContextReduced reduction, std::int64_t tokens) {
+    reduced_ = true;
+    reduction.cause = cause;
+    reduction.tokens_before = input_tokens_max(task());
+    reduction.tokens_after = tokens;
+    break_cache("condense", reduction.tokens_after);
+    emit(std::move(reduction));
+  }
+
+  std::string does_not_fit_text() const {
+    const TaskConfig& config = task().config;
+    if (task().too_long) {
+      return fmt::format("the provider finds the request too long, about {} tokens, and nothing can leave it: choose a model with a "
+                         "larger window, or say less at once", input_tokens_max(task()));
+    }
+    return fmt::format("the next request would have about {} tokens, and the window of {} has room for {} ({} less {} for the "
+                       "answer): choose a model with a larger one, or say less at once",
+                       input_tokens_max(task()), config.model, input_tokens_allowed(), config.context_window,
+                       config.output_tokens_max);
   }
 
   // What the next request can cost at most: nothing served from a cache, the answer as long as allowed.
@@ -769,7 +968,7 @@ class Decider {
     Usage worst;
     (config.price_cache_write > config.price_input ? worst.cache_write : worst.input) = input_tokens_max(task());
     worst.output = config.output_tokens_max;
-    return cost_of(config, worst);
+    return joey::cost_of(config, worst);
   }
 
   std::optional<std::pair<ExitReason, std::string>> limit_reached(bool again) const {
@@ -798,10 +997,11 @@ class Decider {
 
   void end(ExitReason reason, std::string message) { emit(event::TaskEnded{reason, "", std::move(message)}); }
 
-  void break_cache(const char* cause) {
+  // `tokens`: what has to be read again.
+  void break_cache(const char* cause, std::int64_t tokens) {
     const TaskConfig& config = task().config;
     const double extra = std::max(0.0, config.price_input - config.price_cache_read);
-    emit(event::CacheBroken{cause, 0, extra * static_cast<double>(task().context_tokens) / 1e6});
+    emit(event::CacheBroken{cause, 0, extra * static_cast<double>(tokens) / 1e6});
   }
 
   // -- Calls.
@@ -928,7 +1128,12 @@ class Decider {
     return failure(ErrorCode::conflict, "an answer to a request that is no longer waited for");
   }
 
+  double cost_of(const Reply& reply) const {
+    return reply.cost_usd > 0 ? reply.cost_usd : joey::cost_of(task().config, reply.usage);
+  }
+
   Decision out_;
+  bool reduced_{false};  // in this decision: the window that is at hand is the one before
   Timestamp now_;
   const Surroundings& around_;
 };

@@ -15,6 +15,7 @@
 
 #include "base/result.hpp"
 #include "base/scheduler.hpp"
+#include "core/conversation.hpp"
 #include "core/mode.hpp"
 #include "core/policy.hpp"
 #include "model/event.hpp"
@@ -75,6 +76,9 @@ struct SetMode {
   std::string mode;
 };
 
+// The model sums the conversation up before the next request, and the summary takes its place.
+struct Condense {};
+
 struct Pause {};
 struct Resume {};  // a paused task goes on; one that failed or reached a limit tries again
 struct Cancel {
@@ -132,7 +136,7 @@ struct Recovered {};
 }  // namespace input
 
 using Input = std::variant<input::Start, input::Say, input::Decide, input::HostDecided, input::Answer, input::SetMode,
-                           input::Pause, input::Resume, input::Cancel, input::PromptReady, input::ModelDone, input::ModelFailed,
+                           input::Condense, input::Pause, input::Resume, input::Cancel, input::PromptReady, input::ModelDone, input::ModelFailed,
                            input::ToolDone, input::CheckpointTaken, input::Egress, input::SubtaskDone, input::Timer,
                            input::Recovered>;
 
@@ -252,7 +256,15 @@ struct Task {
   double cost_usd{0};
   double reserved_usd{0};  // for the request under way, from when it is announced until its cost is known
   std::int64_t context_tokens{0};  // of the last request and its answer, as the provider counted
-  std::int64_t new_bytes{0};       // added to the conversation since
+  std::int64_t new_bytes{0};       // added to the conversation since, in weight
+  std::int64_t sent_bytes{0};      // of these, what the request under way has
+  std::int64_t pending_results{0};  // results that no request has had yet
+  double bytes_per_token{3};       // of what is added, as the provider has counted lately; at most 3
+  std::string instruction;         // of the last request, which asks for a summary; empty: it does not
+  bool condense_asked{false};
+  bool condense_failed{false};     // since the window was last reduced
+  bool too_long{false};            // the provider says that of the last request
+  std::int64_t reductions{0};      // since the last answer
   std::int64_t mistakes{0};        // turns in a row that brought nothing but errors
   bool forgiven{false};            // the last answer counts as no mistake: a person has opened the task since
   std::int64_t repeats{0};         // identical calls directly before the last call
@@ -276,6 +288,8 @@ struct Surroundings {
   std::span<const Mode> modes;
   std::span<const ToolSpec> tools;  // every tool the session has, control tools included
   std::string_view news{};          // what the next request should say of the surroundings; may be empty
+  // The fold of the task's events. Null: what leaves the window cannot be told from what stays, so all of it leaves.
+  const Conversation* conversation{nullptr};
 };
 
 struct Decision {

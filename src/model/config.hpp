@@ -57,6 +57,7 @@ struct TaskConfig {
   // Which hosts commands may reach, as core/host_rules.hpp reads it; none allowed: the box has no network.
   std::vector<std::string> hosts_allow{};
   std::vector<std::string> hosts_deny{};
+  std::int64_t condense_percent{0};  // of the window, from which on it is reduced; 0: when the next answer might not fit
   std::string reasoning_effort{};  // how much the model should think, as ModelParams says
   bool operator==(const TaskConfig&) const = default;
 };

@@ -61,6 +61,7 @@ void fields(T& x, V&& visit) {
   visit("user", x.user);
   visit("hosts_allow", x.hosts_allow);
   visit("hosts_deny", x.hosts_deny);
+  visit("condense_percent", x.condense_percent);
   visit("reasoning_effort", x.reasoning_effort);
 }
 template <AnyOf<Citation> T, class V>
@@ -150,6 +151,7 @@ void fields(T& x, V&& visit) {
   visit("digest", x.digest);
   visit("bytes", x.bytes);
   visit("reserved_usd", x.reserved_usd);
+  visit("instruction", x.instruction);
 }
 template <AnyOf<event::ModelFailed> T, class V>
 void fields(T& x, V&& visit) {
@@ -243,13 +245,26 @@ void fields(T& x, V&& visit) {
   visit("usage", x.usage);
   visit("cost_usd", x.cost_usd);
 }
+template <AnyOf<event::ContextReduced> T, class V>
+void fields(T& x, V&& visit) {
+  visit("cause", x.cause);
+  visit("method", x.method);
+  visit("text", x.text);
+  visit("keep_from", x.keep_from);
+  visit("shorten_before", x.shorten_before);
+  visit("shorten_to", x.shorten_to);
+  visit("pending_to", x.pending_to);
+  visit("weight", x.weight);
+  visit("tokens_before", x.tokens_before);
+  visit("tokens_after", x.tokens_after);
+}
 template <AnyOf<event::CacheBroken> T, class V>
 void fields(T& x, V&& visit) {
   visit("cause", x.cause);
   visit("offset", x.offset);
   visit("cost_usd", x.cost_usd);
 }
-template <AnyOf<event::TaskPaused, event::TaskResumed, event::TaskReopened> T, class V>
+template <AnyOf<event::TaskPaused, event::TaskResumed, event::TaskReopened, event::CondenseAsked> T, class V>
 void fields(T&, V&&) {}
 template <AnyOf<event::TaskEnded> T, class V>
 void fields(T& x, V&& visit) {

@@ -119,6 +119,8 @@ struct ModelRequested {
   Digest digest;            // of the whole body
   std::int64_t bytes{0};    // its size
   double reserved_usd{0};   // the worst it can cost
+  // What this request alone says after everything else; its answer is no part of the conversation. Asks for a summary.
+  std::string instruction{};
   bool operator==(const ModelRequested&) const = default;
 };
 
@@ -279,6 +281,29 @@ struct CacheBroken {
   bool operator==(const CacheBroken&) const = default;
 };
 
+// The host wants a summary to take the conversation's place before the next request.
+struct CondenseAsked {
+  static constexpr std::string_view type = "condense.asked";
+  bool operator==(const CondenseAsked&) const = default;
+};
+
+// The model's window holds less from here on. Messages are counted from 0 in the window of the last request and its answer,
+// without its instruction; core/context.hpp says how it is applied.
+struct ContextReduced {
+  static constexpr std::string_view type = "context.reduced";
+  std::string cause;              // "full", "too_long" (the provider said so), "asked"
+  std::string method;             // "summary", "results" (only their texts were shortened), "latest" (the rest has left)
+  std::string text;               // the window's first message from now on; empty: that stays
+  std::int64_t keep_from{0};      // the first message that stays
+  std::int64_t shorten_before{0};  // results in messages before this one
+  std::int64_t shorten_to{0};      // are cut to so many bytes; 0: they are not
+  std::int64_t pending_to{0};      // likewise results that no request has had yet
+  std::int64_t weight{0};         // of the conversation afterwards, in bytes of text
+  std::int64_t tokens_before{0};  // of the next request, estimated
+  std::int64_t tokens_after{0};
+  bool operator==(const ContextReduced&) const = default;
+};
+
 struct TaskPaused {
   static constexpr std::string_view type = "task.paused";
   bool operator==(const TaskPaused&) const = default;
@@ -311,7 +336,7 @@ using EventBody =
                  event::QuestionAsked, event::ToolStarted, event::ToolFinished, event::TodosUpdated,
                  event::SubtaskStarted, event::SubtaskFinished, event::CacheBroken, event::TaskPaused,
                  event::TaskResumed, event::TaskEnded, event::TaskReopened, event::EnvironmentNoted, event::CheckpointTaken,
-                 event::HostConsulted, event::InstructionsFound, event::Egress>;
+                 event::HostConsulted, event::InstructionsFound, event::Egress, event::CondenseAsked, event::ContextReduced>;
 
 struct Event {
   std::uint64_t seq{0};

@@ -1,9 +1,11 @@
 #include "runtime/host.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sodium.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -203,6 +205,34 @@ Status open_network(SessionRequest& request, SessionSetup& setup, UvLoop& loop) 
   return {};
 }
 
+// How much the model reads, writes and thinks.
+Status read_context(const SessionRequest& request, const ModelInfo& info, TaskConfig& config) {
+  constexpr std::array<std::string_view, 7> efforts{"none", "minimal", "low", "medium", "high", "xhigh", "max"};
+  const std::string& effort = request.reasoning_effort;
+  if (!effort.empty() && std::find(efforts.begin(), efforts.end(), effort) == efforts.end()) {
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("there is no reasoning effort \"{}\"; there are: {}", effort, fmt::join(efforts, ", ")));
+  }
+  config.reasoning_effort = effort;
+  if (request.condense_percent != 0 && (request.condense_percent < 5 || request.condense_percent > 100)) {
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("condense_percent is {}: it is from 5 to 100, or 0", request.condense_percent));
+  }
+  config.condense_percent = request.condense_percent;
+  config.context_window = request.context_window > 0 ? request.context_window : info.context_window;
+  // A small model needs its window for reading rather.
+  config.output_tokens_max = request.output_tokens_max > 0
+                                 ? request.output_tokens_max
+                                 : std::min({info.output_tokens_max, output_tokens_default_max, config.context_window / 4});
+  if (config.output_tokens_max > config.context_window / 4 * 3) {
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("answers of {} tokens leave no room in the window of {}, which is {}: set output_tokens_max lower, or "
+                               "context_window to what the model has",
+                               config.output_tokens_max, config.model, config.context_window));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<ApiKey>> Host::api_key(const SessionRequest& request, const std::shared_ptr<SessionSecrets>& secrets) {
@@ -256,9 +286,7 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
     if (request.base_url.empty()) request.base_url = preset->base_url;
   }
   const ModelInfo info = model_info(config.model);
-  config.context_window = info.context_window;
-  config.output_tokens_max =
-      request.output_tokens_max > 0 ? request.output_tokens_max : std::min(info.output_tokens_max, output_tokens_default_max);
+  if (Status read = read_context(request, info, config); !read) return tl::unexpected(std::move(read.error()));
   config.price_input = info.price_input;
   config.price_output = info.price_output;
   // Where a vendor has no price of its own for the cache, it asks that of input.

@@ -62,6 +62,9 @@ struct SessionRequest {
   std::string api_key_secret;  // instead of `api_key`: by this name the host's resolver knows it
   bool key_shapes{true};       // what has the shape of a well-known key is a secret
   std::string user{};         // for whom it works, in the host's words
+  std::int64_t context_window{0};    // of the model, in tokens; 0: what is known of it
+  std::int64_t condense_percent{0};  // of it, from which on conversations are reduced, 5 to 100; 0: when they have to be
+  std::string reasoning_effort{};    // as ModelParams says
 };
 
 // Makes the client of a host's own model.

@@ -1,5 +1,6 @@
 #include "runtime/request_rope.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace joey {
@@ -37,6 +38,32 @@ void RequestRope::append(const Message& message) {
 void RequestRope::replace_last(const Message& message) {
   open_.clear();
   provider_->encode_message(message, open_first_, open_);
+}
+
+void RequestRope::restart(std::span<const Message> messages) {
+  settled_.clear();
+  settled_bytes_ = 0;
+  has_open_ = false;
+  open_.clear();
+  digester_ = Digester();
+  if (head_) digester_.update(*head_);
+  for (const Message& message : messages) append(message);
+}
+
+std::size_t RequestRope::common_bytes(const BodyRope& a, const BodyRope& b) {
+  std::size_t common = 0, piece_a = 0, piece_b = 0, at_a = 0, at_b = 0;
+  while (piece_a < a.size() && piece_b < b.size()) {
+    const std::string_view rest_a = std::string_view(*a[piece_a]).substr(at_a);
+    const std::string_view rest_b = std::string_view(*b[piece_b]).substr(at_b);
+    const std::size_t size = std::min(rest_a.size(), rest_b.size());
+    const auto differs = std::mismatch(rest_a.begin(), rest_a.begin() + static_cast<std::ptrdiff_t>(size), rest_b.begin());
+    const auto same = static_cast<std::size_t>(differs.first - rest_a.begin());
+    common += same;
+    if (same < size) break;
+    at_a = size == rest_a.size() ? (++piece_a, 0) : at_a + size;
+    at_b = size == rest_b.size() ? (++piece_b, 0) : at_b + size;
+  }
+  return common;
 }
 
 RequestRope::Request RequestRope::request() const {

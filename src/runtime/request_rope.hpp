@@ -26,6 +26,7 @@ class RequestRope final : public MessageSink {
 
   void append(const Message& message) override;
   void replace_last(const Message& message) override;
+  void restart(std::span<const Message> messages) override;
 
   struct Request {
     BodyRope body;
@@ -34,6 +35,9 @@ class RequestRope final : public MessageSink {
   };
   // The request as it stands. Its pieces stay valid and unchanged while somebody holds them.
   [[nodiscard]] Request request() const;
+
+  // How many bytes this request begins with as the other does.
+  [[nodiscard]] static std::size_t common_bytes(const BodyRope& a, const BodyRope& b);
 
   // Bytes before the last user message: what the next request will share with this one at least.
   [[nodiscard]] std::size_t settled_bytes() const { return (head_ ? head_->size() : 0) + settled_bytes_; }

@@ -68,7 +68,10 @@ class Session {
   void set_project(std::shared_ptr<const Project> project);
 
   [[nodiscard]] std::span<const Mode> modes() const;
-  [[nodiscard]] Surroundings surroundings(std::string_view news = {}) const { return {modes(), specs_, news}; }
+  [[nodiscard]] Surroundings surroundings(std::string_view news = {},
+                                          const Conversation* conversation = nullptr) const {
+    return {modes(), specs_, news, conversation};
+  }
   [[nodiscard]] const std::vector<ToolSpec>& specs() const { return specs_; }
   [[nodiscard]] std::shared_ptr<const Tool> find_tool(std::string_view name) const;
   // What the session's policy says of a call with these arguments, in the mode its tasks start in.

@@ -92,6 +92,11 @@ struct Reader {
     record.name = e.checkpoint;
     record.text = e.message;
   }
+  void operator()(const event::CondenseAsked&) const {}
+  void operator()(const event::ContextReduced& e) const {
+    record.name = e.method;
+    record.text = e.text;
+  }
   void operator()(const event::Egress& e) const {
     record.call = e.call;
     record.name = name_of(e.stage);

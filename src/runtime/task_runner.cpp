@@ -155,7 +155,7 @@ void TaskRunner::decide_on(Waiting waiting) {
     if (const auto prompt = session_->prompt(start->config.mode)) start->prompt = prompt->set;
   }
   gather_news();
-  auto decided = decide(task_, waiting.input, now, session_->surroundings(news_));
+  auto decided = decide(task_, waiting.input, now, session_->surroundings(news_, &conversation_));
   if (!decided) {
     handling_ = false;
     return waiting.done(tl::unexpected(std::move(decided.error())));
@@ -184,11 +184,14 @@ void TaskRunner::decide_on(Waiting waiting) {
 // Completes the events with what only the bytes can tell, and turns them into entries.
 Status TaskRunner::seal(Decision& decision, Append& append) {
   event::CacheBroken* broken = nullptr;
+  BodyRope before;  // a reduction
   for (std::size_t i = 0; i < decision.events.size(); ++i) {
     EventBody& body = decision.events[i];
     if (auto* cache = std::get_if<event::CacheBroken>(&body)) {
       broken = cache;
       cache->offset = static_cast<std::int64_t>(rope_.settled_bytes());
+    } else if (std::holds_alternative<event::ContextReduced>(body)) {
+      before = rope_.request().body;
     } else if (const auto* prompt = std::get_if<event::PromptSet>(&body)) {
       const auto ready = session_->find_prompt(*prompt);
       RequestHead head = ready ? session_->head(decision.after.config, *ready) : nullptr;
@@ -203,6 +206,9 @@ Status TaskRunner::seal(Decision& decision, Append& append) {
       requested->digest = request_.digest;
       requested->bytes = static_cast<std::int64_t>(request_.bytes);
     }
+  }
+  if (broken != nullptr && !before.empty()) {
+    broken->offset = static_cast<std::int64_t>(RequestRope::common_bytes(before, rope_.request().body));
   }
   const Timestamp at = decision.after.updated_at;
   Seq seq = task_.seq;

@@ -121,11 +121,24 @@ static void sessions(int32_t loop) {
     options.cost_usd_max = costs[i];
     INVALID(joey_session_create(w.engine, &options, &session));
   }
+  options = world_options(&w, "all");
+  options.condense_percent = 4;
+  INVALID(joey_session_create(w.engine, &options, &session));
+  options.condense_percent = 101;
+  INVALID(joey_session_create(w.engine, &options, &session));
+  options.condense_percent = 0;
+  options.reasoning_effort = "very";
+  INVALID(joey_session_create(w.engine, &options, &session));
+  CHECK_HOLDS(joey_last_error_message(), "medium");
   options = world_options(&w, " , ,,all, nothing-known ,");
   options.deny = ",,,";
   options.turns_max = options.retries_max = options.mistakes_max = options.repeats_max = UINT32_MAX;
   options.tokens_max = UINT64_MAX; /* no limit in practice, not a negative one */
   options.output_tokens_max = options.idle_timeout_ms = UINT32_MAX;
+  INVALID(joey_session_create(w.engine, &options, &session)); /* answers larger than the window */
+  CHECK_HOLDS(joey_last_error_message(), "output_tokens_max");
+  options.output_tokens_max = UINT32_MAX / 2;
+  options.context_window = UINT32_MAX;
   OK(joey_session_create(w.engine, &options, &session));
   {
     joey_task *task = NULL;
@@ -271,6 +284,7 @@ static void tasks(int32_t loop) {
   INVALID(joey_task_set_mode(w.task, NULL, 4));
   INVALID(joey_task_set_mode(w.task, NULL, 0));
   INVALID(joey_task_set_mode(w.task, "poet", 4));
+  INVALID(joey_task_condense(NULL));
   INVALID(joey_task_pause(NULL));
   INVALID(joey_task_resume(NULL));
   INVALID(joey_task_cancel(NULL));

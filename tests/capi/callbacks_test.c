@@ -32,6 +32,7 @@ static void misuse_everything(void *user_data, joey_tool_call *call) {
   MISUSE(joey_task_deny(w->task, "c", 1, NULL, 0));
   MISUSE(joey_task_answer(w->task, "c", 1, "x", 1, NULL, 0));
   MISUSE(joey_task_set_mode(w->task, "ask", 3));
+  MISUSE(joey_task_condense(w->task));
   MISUSE(joey_task_pause(w->task));
   MISUSE(joey_task_resume(w->task));
   MISUSE(joey_task_cancel(w->task));

@@ -53,6 +53,8 @@ static_assert(JOEY_EVENT_CHECKPOINT_TAKEN == 22);
 static_assert(JOEY_EVENT_HOST_CONSULTED == 23);
 static_assert(JOEY_EVENT_INSTRUCTIONS_FOUND == 24);
 static_assert(JOEY_EVENT_EGRESS == 25);
+static_assert(JOEY_EVENT_CONDENSE_ASKED == 26);
+static_assert(JOEY_EVENT_CONTEXT_REDUCED == 27);
 static_assert(JOEY_EVENT_DELTA_TEXT == 100);
 static_assert(JOEY_EVENT_DELTA_REASONING == 101);
 static_assert(JOEY_EVENT_DELTA_TOOL_ARGUMENTS == 102);

@@ -91,7 +91,8 @@ void Auditor::check(Chronicle& chronicle, const Task& before, const Event& event
     announced_[requested->digest] = task.id;
     ++chronicle.requests;
   } else if (const auto* failed = std::get_if<event::ModelFailed>(&event.body)) {
-    if (failed->error != ModelErrorClass::interrupted) ++chronicle.failures;
+    const bool counts = failed->error != ModelErrorClass::interrupted && failed->error != ModelErrorClass::too_long;
+    if (counts) ++chronicle.failures;
   } else if (std::holds_alternative<event::TaskReopened>(event.body)) {
     chronicle.failures = 0;
   } else if (const auto* finished = std::get_if<event::ModelFinished>(&event.body)) {

@@ -3,6 +3,8 @@
 #include <array>
 #include <memory>
 
+#include "core/context.hpp"
+
 namespace joey::sim {
 namespace {
 
@@ -21,6 +23,10 @@ class RandomBrain {
 
   Answer answer(const Seen& seen) {
     Answer out;
+    if (is_asked_for_summary(seen) && random_.chance(0.8)) {
+      out.blocks.push_back({AnswerBlock::Kind::text, "What we did so far: " + words(), ""});
+      return out;
+    }
     if (random_.chance(0.3)) out.blocks.push_back({AnswerBlock::Kind::reasoning, words(), ""});
     if (random_.chance(0.5)) out.blocks.push_back({AnswerBlock::Kind::text, words(), ""});
     if (setting_.calm || seen.answers > answers_max) return calm(std::move(out));
@@ -120,6 +126,8 @@ class RandomBrain {
 };
 
 }  // namespace
+
+bool is_asked_for_summary(const Seen& seen) { return seen.last_words.ends_with(condense_instruction()); }
 
 Brain make_random_brain(Setting& setting) {
   return [brain = std::make_shared<RandomBrain>(setting)](const Seen& seen) { return brain->answer(seen); };

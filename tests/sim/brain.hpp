@@ -16,6 +16,8 @@ using Brain = std::function<Answer(const Seen& seen)>;
 // completes. In a calm world it completes soon.
 [[nodiscard]] Brain make_random_brain(Setting& setting);
 
+[[nodiscard]] bool is_asked_for_summary(const Seen& seen);
+
 [[nodiscard]] inline AnswerBlock call_of(std::string name, std::string arguments) {
   return {AnswerBlock::Kind::call, std::move(arguments), std::move(name)};
 }

@@ -93,6 +93,48 @@ TEST_CASE("the checkers see what is broken on purpose") {
   }
 }
 
+// Reads a file after another, ten thousand times, and sums up when asked to.
+Brain make_reader(Setting&) {
+  return [answers = std::int64_t{0}](const Seen& seen) mutable {
+    Answer out;
+    if (is_asked_for_summary(seen)) {
+      out.blocks.push_back({AnswerBlock::Kind::text, fmt::format("{} files were read. {}", answers, std::string(1'500, 's')), ""});
+      return out;
+    }
+    ++answers;
+    out.stop = Answer::Stop::calls;
+    if (answers > 10'000) {
+      out.blocks.push_back(call_of("attempt_completion", R"({"result":"All are read."})"));
+    } else {
+      out.blocks.push_back({AnswerBlock::Kind::text, "The next one.", ""});
+      out.blocks.push_back(call_of("read_file", fmt::format(R"({{"path":"{}{}"}})", std::string(300, 'p'), answers)));
+    }
+    return out;
+  };
+}
+
+TEST_CASE("ten thousand turns in a window of 32,000 tokens: never over it, never an invalid request") {
+  WorldOptions options;
+  options.words = "read everything, and spare the file SACRED";
+  options.make_brain = make_reader;
+  options.context_window = 32'000;
+  options.steps_calm_max = 10'000'000;
+  options.settle_within = milliseconds(100 * 60 * 60'000);
+  World world(std::move(options));
+  CHECK(world.run() == "");
+  REQUIRE(world.auditor().chronicles().size() == 1);
+  const Chronicle& chronicle = world.auditor().chronicles().begin()->second;
+  CHECK(chronicle.task.reason == ExitReason::completed);
+  CHECK(chronicle.task.turn > 10'000);
+  const auto reductions = std::count_if(chronicle.events.begin(), chronicle.events.end(), [](const Event& event) {
+    return std::holds_alternative<event::ContextReduced>(event.body);
+  });
+  MESSAGE(reductions << " reductions");
+  CHECK(reductions > 20);
+  CHECK(reductions < 500);
+  CHECK(chronicle.sent_body.find("SACRED") != std::string::npos);
+}
+
 // A journal written by hand, and the requests that go with it.
 struct Pen {
   Auditor auditor;

@@ -157,13 +157,20 @@ class Sickbed {
   Random& random_;
 };
 
+// More than the three that joey reckons with at worst.
+constexpr std::int64_t bytes_per_token = 4;
+
 void set_usage(Setting& setting, const Seen& seen, Answer& answer) {
-  // Four bytes a token: less than the three that joey reckons with at worst.
-  const auto tokens = static_cast<std::int64_t>(seen.bytes / 4);
-  answer.cached_tokens = setting.random.chance(0.5) ? static_cast<std::int64_t>(seen.settled_bytes / 4) : 0;
+  const auto tokens = static_cast<std::int64_t>(seen.bytes) / bytes_per_token;
+  answer.cached_tokens = setting.random.chance(0.5) ? static_cast<std::int64_t>(seen.settled_bytes) / bytes_per_token : 0;
   answer.input_tokens = tokens - answer.cached_tokens;
   answer.output_tokens = setting.random.chance(0.1) ? 1'000 : setting.random.between(5, 200);
   if (setting.sabotage == Sabotage::overcharge) answer.output_tokens = 100'000;
+}
+
+bool fits(const Seen& seen, const TaskConfig& config) {
+  return config.context_window <= 0 ||
+         static_cast<std::int64_t>(seen.bytes) / bytes_per_token + config.output_tokens_max <= config.context_window;
 }
 
 std::string flatten(const BodyRope& rope) {
@@ -194,6 +201,10 @@ std::unique_ptr<HttpExchange> Vendor::start(HttpRequest request, HttpSink& sink)
       setting_.auditor.violate("the vendor refuses a request: " + seen.error().message);
     } else {
       const Chronicle* chronicle = setting_.auditor.requested(*seen, body);
+      if (chronicle != nullptr && !fits(*seen, chronicle->task.config)) {
+        setting_.auditor.violate(fmt::format("{}: a request of {} bytes exceeds the window of {} tokens", chronicle->task.id, body.size(),
+                                             chronicle->task.config.context_window));
+      }
       if (setting_.sabotage == Sabotage::request_twice) (void)setting_.auditor.requested(*seen, body);
       Answer answer = brain_(*seen);
       set_usage(setting_, *seen, answer);

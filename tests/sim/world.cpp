@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::array<const char*, 5> modes{"architect", "code", "ask", "debug", "orchestrator"};
 // From calm to the end of everything: the longest wait a provider may ask for, and then some.
-constexpr milliseconds settle_within{60 * 60'000};
-constexpr std::uint64_t steps_calm_max = 400'000;
 // From an orderly stop to its end: tools obey, and the disk completes what it has.
 constexpr milliseconds stop_within = obey_within + milliseconds(20'000);
 
@@ -57,6 +55,14 @@ TaskConfig draw_config(Random& random, const char* wire) {
   return config;
 }
 
+// Of every third world: the others keep the lives that bugs were found in.
+void narrow_window(std::uint64_t seed, TaskConfig& config) {
+  if (seed % 3 != 0) return;
+  Random random(seed ^ 0x31d0U);
+  config.context_window = random.between(6'000, 12'000);
+  if (random.chance(0.3)) config.condense_percent = random.between(30, 90);
+}
+
 TaskConfig plain_config(const char* wire) {
   TaskConfig config;
   config.workspace = "/sim";
@@ -85,6 +91,11 @@ World::World(WorldOptions options)
   brain_ = options_.make_brain ? options_.make_brain(setting_) : make_random_brain(setting_);
   for (const char* wire : {"anthropic", "openai"}) {
     configs_.push_back(is_scenario(options_) ? plain_config(wire) : draw_config(random_, wire));
+    if (is_scenario(options_)) {
+      configs_.back().context_window = options_.context_window;
+    } else {
+      narrow_window(options_.seed, configs_.back());
+    }
   }
   if (setting_.faults.garbage > 0) auditor_.trust_no_bill();
   requests_max_ = 1 + random_.below(4);
@@ -124,8 +135,8 @@ std::string World::run() {
       continue_stop();
     }
     if (!setting_.calm && steps_ > options_.steps_busy) become_calm();
-    if (setting_.calm && steps_ > options_.steps_busy + steps_calm_max) auditor_.violate("too many steps in a calm world");
-    if (setting_.calm && scheduler_.now() - calm_since_ > settle_within.count()) {
+    if (setting_.calm && steps_ > options_.steps_busy + options_.steps_calm_max) auditor_.violate("too many steps in a calm world");
+    if (setting_.calm && scheduler_.now() - calm_since_ > options_.settle_within.count()) {
       std::string open;
       for (const auto& [name, chronicle] : auditor_.chronicles()) {
         const auto runner = engine_->find(name);
@@ -133,7 +144,7 @@ std::string World::run() {
         open += fmt::format(" {} ({}{})", name, status_of(chronicle.task), runner ? ", live" : "");
       }
       for (const auto& [id, what] : unanswered_) open += fmt::format(" [{} has no answer]", what);
-      auditor_.violate("an hour after the last fault not everything has ended:" + open);
+      auditor_.violate("long after the last fault not everything has ended:" + open);
     }
   }
   if (auditor_.ok()) check_end();

@@ -29,6 +29,9 @@ struct WorldOptions {
   std::string words{};
   std::function<Brain(Setting&)> make_brain{};
   std::set<std::uint64_t> kill_at{};
+  std::uint64_t steps_calm_max{400'000};
+  milliseconds settle_within{60 * 60'000};  // after the last fault
+  std::int64_t context_window{0};  // of its model, in tokens; 0: as large as need be
 };
 
 class World {

@@ -33,6 +33,7 @@ std::vector<Message> conversation_of(const std::vector<EventBody>& events) {
 struct Counter final : MessageSink {
   int appended{0};
   int replaced{0};
+  int restarted{0};
   Message last;
   void append(const Message& message) override {
     ++appended;
@@ -41,6 +42,10 @@ struct Counter final : MessageSink {
   void replace_last(const Message& message) override {
     ++replaced;
     last = message;
+  }
+  void restart(std::span<const Message> messages) override {
+    ++restarted;
+    last = messages.back();
   }
 };
 

@@ -24,13 +24,23 @@ class Dialogue final : public MessageSink {
       note("only a user message without an answer is replaced");
       return;
     }
-    const auto& before = messages.back().blocks;
+    auto before = messages.back().blocks;
+    // An instruction is in one request only.
+    if (!before.empty() && (message.blocks.size() < before.size() || message.blocks[before.size() - 1] != before.back())) {
+      if (!std::holds_alternative<Text>(before.back())) note("something else than an instruction was taken back");
+      before.pop_back();
+    }
     if (message.blocks.size() < before.size() || !std::equal(before.begin(), before.end(), message.blocks.begin())) {
       note("the replaced message does not begin with what it was");
     }
     messages.pop_back();
     check(message);
     messages.push_back(message);
+  }
+
+  void restart(std::span<const Message> all) override {
+    messages.clear();
+    for (const Message& message : all) append(message);
   }
 
   std::vector<Message> messages;

@@ -166,6 +166,8 @@ input::Start start(Words& words) {
   config.mode = words.text("mode", "code");
   config.wire = "anthropic";
   config.output_tokens_max = words.number("output_max", 0);
+  config.context_window = words.number("window", 0);
+  config.condense_percent = words.number("condense_percent", 0);
   config.price_input = words.decimal("price_input", 0);
   config.price_output = words.decimal("price_output", 0);
   config.price_cache_read = words.decimal("price_cache_read", 0);
@@ -217,6 +219,7 @@ Input Stage::parse(const std::vector<std::string>& tokens) const {
     return finished(input::Answer{std::move(call), std::move(text), words.text("mode")});
   }
   if (verb == "set_mode") return finished(input::SetMode{words.next()});
+  if (verb == "condense") return finished(input::Condense{});
   if (verb == "pause") return finished(input::Pause{});
   if (verb == "resume") return finished(input::Resume{});
   if (verb == "cancel") return finished(input::Cancel{words.next_or("")});
@@ -316,7 +319,7 @@ struct Describe {
     return fmt::format("{} by={}{}", e.mode, name_of(e.by), e.reason.empty() ? "" : " " + in_quotes(e.reason));
   }
   std::string operator()(const event::ModelRequested& e) const {
-    return fmt::format("{} {}{}", e.turn, e.attempt, money("reserved", e.reserved_usd));
+    return fmt::format("{} {}{}{}", e.turn, e.attempt, e.instruction.empty() ? "" : " for a summary", money("reserved", e.reserved_usd));
   }
   std::string operator()(const event::ModelFailed& e) const {
     return fmt::format("{} {} {} {}{}", e.turn, e.attempt, name_of(e.error), in_quotes(e.message),
@@ -370,6 +373,12 @@ struct Describe {
                        e.usage.total() > 0 ? fmt::format(" tokens={}", e.usage.total()) : "", money("cost", e.cost_usd));
   }
   std::string operator()(const event::CacheBroken& e) const { return e.cause + money("cost", e.cost_usd); }
+  std::string operator()(const event::CondenseAsked&) const { return {}; }
+  std::string operator()(const event::ContextReduced& e) const {
+    return fmt::format("{} {} keep_from={}{}{} tokens={}->{}", e.cause, e.method, e.keep_from,
+                       e.shorten_to > 0 ? fmt::format(" shorten={}<{}", e.shorten_to, e.shorten_before) : "",
+                       e.pending_to > 0 ? fmt::format(" pending={}", e.pending_to) : "", e.tokens_before, e.tokens_after);
+  }
   std::string operator()(const event::TaskPaused&) const { return {}; }
   std::string operator()(const event::TaskResumed&) const { return {}; }
   std::string operator()(const event::TaskEnded& e) const {
@@ -454,6 +463,7 @@ std::vector<std::string> Stage::play(std::string_view line) {
   const Input input = parse(tokens);
   Surroundings around = surroundings();
   around.news = news_;
+  around.conversation = &conversation_;
   const auto decision = decide(task_, input, now_, around);
   const auto again = decide(task_, input, now_, around);
   if (!decision) {

@@ -31,6 +31,8 @@ std::vector<EventBody> samples() {
       event::SubtaskStarted{"c", "child", "code", "do", {{"one", TodoStatus::in_progress}}},
       event::SubtaskFinished{"c", "child", ExitReason::limit_cost, usage, 1.5},
       event::CacheBroken{"mode", 17, 0.01},
+      event::CondenseAsked{},
+      event::ContextReduced{"full", "summary", "t", 1, 2, 3, 4, 5, 6, 7},
       event::TaskPaused{},
       event::TaskResumed{},
       event::TaskEnded{ExitReason::failed, "r", "m"},
