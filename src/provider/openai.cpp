@@ -9,6 +9,7 @@
 #include "provider/encoding.hpp"
 #include "provider/errors.hpp"
 #include "provider/stream_decoder.hpp"
+#include "provider/tool_schema.hpp"
 
 namespace joey {
 namespace {
@@ -411,7 +412,7 @@ class OpenAi final : public Provider {
       for (const ToolSpec& tool : prompt.tools) {
         json.begin_object().field("type", "function").key("function").begin_object();
         json.field("name", tool.name).field("description", tool.description);
-        json.key("parameters").raw(wire_parameters(tool)).end_object().end_object();
+        json.key("parameters").raw(normalised_schema(tool.parameters, SchemaDialect::openai)).end_object().end_object();
       }
       json.end_array();
     }
