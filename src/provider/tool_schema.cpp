@@ -22,10 +22,11 @@ constexpr std::string_view no_parameters = R"({"type":"object","properties":{}})
 struct Rules {
   SchemaDialect dialect;
   bool arrays_of_known;  // an array that does not say of what
+  bool plain_patterns;   // regular expressions that look around, or at the properties of characters
 };
 
 constexpr std::array<Rules, 1> rules_of{{
-    {SchemaDialect::openai, true},
+    {SchemaDialect::openai, true, true},
 }};
 
 template <std::size_t N>
@@ -79,6 +80,11 @@ bool is_array(dom::object schema) {
   return std::find(names.begin(), names.end(), "array") != names.end();
 }
 
+bool is_plain(std::string_view pattern) {
+  constexpr std::array<std::string_view, 6> signs{"(?=", "(?!", "(?<=", "(?<!", "\\p{", "\\P{"};
+  return std::none_of(signs.begin(), signs.end(), [&](std::string_view sign) { return pattern.find(sign) != pattern.npos; });
+}
+
 // --- schemas below the root --------------------------------------------------------------------------------------------
 
 class Writer {
@@ -120,6 +126,9 @@ class Writer {
       }
     } else if (key == "required") {
       required(texts_of(value));
+    } else if (key == "pattern" && rules_.plain_patterns) {
+      std::string_view pattern;
+      if (value.get(pattern) == simdjson::SUCCESS && is_plain(pattern)) json_.field(key, pattern);
     } else if (!(value.is_bool() && key.starts_with("exclusive"))) {  // exclusiveMinimum was a flag once, and is a number
       json_.key(key).raw(simdjson::minify(value));
     }
@@ -141,6 +150,7 @@ class Writer {
     for (const auto field : named) {
       bool allowed = true;
       if (field.value.get(allowed) == simdjson::SUCCESS && !allowed) continue;  // may not be there
+      if (key == "patternProperties" && rules_.plain_patterns && !is_plain(field.key)) continue;
       json_.key(field.key);
       schema(field.value);
     }

@@ -70,6 +70,14 @@ TEST_CASE("openai: what is no schema, or one of an older draft, is left out") {
         R"({"type":"object","properties":{"o":{"items":{}}}})");
 }
 
+TEST_CASE("openai: a regular expression that its validator cannot read is left out") {
+  CHECK(openai(R"x({"type":"object","properties":{"ahead":{"type":"string","pattern":"^(?!x).*$"},"behind":{"pattern":"(?<=x)y"},
+                    "letter":{"pattern":"^\\p{L}+$"},"number":{"pattern":7},"plain":{"pattern":"^(?:a|(?<n>b))\\d$"},
+                    "pattern":{"type":"string"}},"patternProperties":{"^(?=a)":{},"^b":{}}})x") ==
+        R"x({"type":"object","patternProperties":{"^b":{}},"properties":{"ahead":{"type":"string"},"behind":{},"letter":{},"number":{},)x"
+        R"x("plain":{"pattern":"^(?:a|(?<n>b))\\d$"},"pattern":{"type":"string"}}})x");
+}
+
 TEST_CASE("a schema that refers to itself or goes deep ends") {
   CHECK(openai(R"({"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}],"properties":{"x":{}}}}})") ==
         R"({"type":"object","$defs":{"a":{"allOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}],"properties":{"x":{}}}},"properties":{"x":{}}})");
