@@ -25,14 +25,14 @@ constexpr auto rows = std::to_array<Row>({
     {"gpt-5-codex", "low medium high"},
     {"gpt-5-pro", "high"},
     {"gpt-5.1", "none low medium high"},
-    {"gpt-5.1-chat", ""},
+    {"gpt-5.1-chat", "medium"},
     {"gpt-5.1-codex", "low medium high"},
     {"gpt-5.1-codex-max", "low medium high xhigh"},
     {"gpt-5.2", "none low medium high xhigh"},
-    {"gpt-5.2-chat", ""},
+    {"gpt-5.2-chat", "medium"},
     {"gpt-5.2-codex", "low medium high xhigh"},
     {"gpt-5.2-pro", "medium high xhigh"},
-    {"gpt-5.3-chat", ""},
+    {"gpt-5.3-chat", "medium"},
     {"gpt-5.3-codex", "low medium high xhigh"},
     {"gpt-5.4", "none low medium high xhigh", false},
     {"gpt-5.5", "none low medium high xhigh", false},
@@ -94,7 +94,7 @@ Effort effort_of(std::string_view model, std::string_view wanted) {
   for (const Row& row : rows) {
     if (model.starts_with(row.model) && (!found || row.model.size() > found->model.size())) found = &row;
   }
-  if (!found) return {};
+  if (!found) return {{}, is_openai_reasoning(model)};
   return {wanted.empty() ? std::string_view() : nearest_level(found->levels, wanted), !found->levels.empty(),
           found->chat_with_tools};
 }

@@ -8,7 +8,7 @@ namespace joey {
 // What a model of the table in effort.cpp is asked for instead of ModelParams::reasoning_effort.
 struct Effort {
   std::string_view level;      // the nearest the model has; "off" or "on" where that is all; empty: nothing is said
-  bool thinks{false};          // the model is known to think, or to be able to
+  bool thinks{false};          // the model can, as far as its name tells
   bool chat_with_tools{true};  // false: Chat Completions takes no tools while the model thinks
 };
 

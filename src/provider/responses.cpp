@@ -2,6 +2,8 @@
 // request holds the whole of it, and what the model thought comes back encrypted.
 #include "provider/responses.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -36,6 +38,8 @@ constexpr std::array<Variant, 3> variants{{
     {"azure", "https://RESOURCE.openai.azure.com/openai/v1", "/openai/v1", true, true, true, false},
     {"xai", "https://api.x.ai/v1", "/v1", false, false, false, true},
 }};
+
+constexpr std::size_t items_max = 1024;  // of an answer, because they are searched
 
 // Calls of tools that the vendor's servers run, and what else of theirs goes back as it came. Other items either are for
 // someone to answer, which nobody here can, or are not known: sent back without an answer they would end the conversation.
@@ -260,6 +264,9 @@ tl::expected<ResponsesDecoder::Item*, ModelError> ResponsesDecoder::item_of(std:
   for (std::size_t i = items_.size(); i-- > 0;) {
     if (items_[i].kind == kind && (index ? items_[i].index == *index : !items_[i].done)) return &items_[i];
   }
+  if (items_.size() == items_max) {
+    return tl::unexpected(malformed_answer(fmt::format("has more than {} items", items_max)));
+  }
   Outcome opened;
   if (kind == Kind::call) {
     opened = builder_.open_call({}, {}, sink);
@@ -408,11 +415,10 @@ class Responses final : public Provider {
     json.field("max_output_tokens", std::max<std::int64_t>(params.output_tokens_max, output_tokens_min));
     const std::string_view name = std::string_view(params.model).substr(params.model.rfind('/') + 1);
     const Effort effort = effort_of(params.model, params.reasoning_effort);
-    const bool thinks = effort.thinks || is_openai_reasoning(name);
     if (params.temperature >= 0 && !is_openai_reasoning(name) && model_info(params.model).temperature) {
       json.field("temperature", params.temperature);
     }
-    if (thinks || variant_.always_encrypts) {
+    if (effort.thinks || variant_.always_encrypts) {
       json.key("include").begin_array().value("reasoning.encrypted_content").end_array();
     }
     // A summary of what was thought is only for organisations that OpenAI has verified, so it comes with a wish for effort.

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/json.hpp"
@@ -85,7 +88,7 @@ bool is_plain(std::string_view pattern) {
   return std::none_of(signs.begin(), signs.end(), [&](std::string_view sign) { return pattern.find(sign) != pattern.npos; });
 }
 
-// --- schemas below the root --------------------------------------------------------------------------------------------
+// --- schemas below the root ------------------------------------------------------------------------------------------
 
 class Writer {
  public:
@@ -167,7 +170,7 @@ class Writer {
   JsonWriter json_;
 };
 
-// --- the root ----------------------------------------------------------------------------------------------------------
+// --- the root --------------------------------------------------------------------------------------------------------
 
 // The parameters of a root and of everything it is put together from.
 struct Parameters {
@@ -179,17 +182,21 @@ struct Parameters {
   std::vector<std::string_view> required;
 
   void add(std::string_view name, std::string form) {
-    const auto is_it = [&](const Property& property) { return property.name == name; };
-    auto found = std::find_if(properties.begin(), properties.end(), is_it);
-    if (found == properties.end()) found = properties.insert(properties.end(), {name, {}});
-    if (std::find(found->forms.begin(), found->forms.end(), form) == found->forms.end()) found->forms.push_back(std::move(form));
+    const auto [found, is_new] = places_.try_emplace(name, properties.size());
+    if (is_new) properties.push_back({name, {}});
+    std::vector<std::string>& forms = properties[found->second].forms;
+    if (std::find(forms.begin(), forms.end(), form) == forms.end()) forms.push_back(std::move(form));
   }
 
   void require(const std::vector<std::string_view>& names) {
     for (const std::string_view name : names) {
-      if (std::find(required.begin(), required.end(), name) == required.end()) required.push_back(name);
+      if (required_names_.insert(name).second) required.push_back(name);
     }
   }
+
+ private:
+  std::unordered_map<std::string_view, std::size_t> places_;  // in `properties`
+  std::unordered_set<std::string_view> required_names_;
 };
 
 // Puts alternatives side by side: every property of any is there, and what all of them require is required.
@@ -225,16 +232,19 @@ class Flattener {
 
   Parameters either(const std::vector<dom::object>& branches) {
     Parameters out;
+    std::vector<std::string_view> in_all;
     for (const dom::object& branch : branches) {
       Parameters part = flatten(branch);
-      const std::vector<std::string_view> both = std::exchange(part.required, {});
+      const std::vector<std::string_view> here = std::exchange(part.required, {});
+      const std::unordered_set<std::string_view> names(here.begin(), here.end());
       if (&branch == &branches.front()) {
-        out.required = both;
+        in_all = here;
       } else {
-        std::erase_if(out.required, [&](std::string_view name) { return std::find(both.begin(), both.end(), name) == both.end(); });
+        std::erase_if(in_all, [&](std::string_view name) { return !names.contains(name); });
       }
       join(out, std::move(part));
     }
+    out.require(in_all);
     return out;
   }
 
@@ -277,15 +287,31 @@ void write_properties(JsonWriter& json, const Parameters& parameters) {
   json.end_object();
 }
 
+// In the order of the root, so that a schema which every vendor takes stays as it is.
 void write_flat_root(Writer& writer, dom::object root, const Parameters& parameters) {
   JsonWriter& json = writer.json();
-  json.begin_object().field("type", "object");
+  bool has_type = false, has_properties = false, has_required = false;
+  const auto write_once = [](bool& written, auto&& write) {
+    if (!std::exchange(written, true)) write();
+  };
+  const auto type = [&] { json.field("type", "object"); };
+  const auto properties = [&] { write_properties(json, parameters); };
+  const auto required = [&] { writer.required(parameters.required); };
+  json.begin_object();
+  if (dom::element found; root.at_key("type").get(found) != simdjson::SUCCESS) write_once(has_type, type);
   for (const auto field : root) {
-    const bool own = field.key == "type" || field.key == "properties" || field.key == "required" || field.key == "$ref";
-    if (!own && !is_one_of(field.key, root_keys_refused)) writer.keyword(field.key, field.value);
+    if (field.key == "type") {
+      write_once(has_type, type);
+    } else if (field.key == "properties") {
+      write_once(has_properties, properties);
+    } else if (field.key == "required") {
+      write_once(has_required, required);
+    } else if (field.key != "$ref" && !is_one_of(field.key, root_keys_refused)) {
+      writer.keyword(field.key, field.value);
+    }
   }
-  write_properties(json, parameters);
-  writer.required(parameters.required);
+  write_once(has_properties, properties);
+  write_once(has_required, required);
   json.end_object();
 }
 

@@ -27,4 +27,6 @@ TEST_CASE("what was not asked for, or is not known to be taken, is not said") {
     CHECK(effort_of(model, "high").level == "");
     CHECK_FALSE(effort_of(model, "high").thinks);
   }
+  CHECK(effort_of("gpt-9-new", "high").level == "");
+  CHECK(effort_of("gpt-9-new", "").thinks);
 }

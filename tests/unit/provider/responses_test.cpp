@@ -75,6 +75,7 @@ TEST_CASE("responses: what a model is asked for depends on whether it thinks") {
   CHECK_FALSE(has(head("gpt-4.1", "high"), "reasoning"));
   CHECK(has(head("openai/gpt-6-sol", "max"), R"("effort":"max")"));
   CHECK(has(head("gpt-9-new", "high"), "encrypted_content"));
+  CHECK_FALSE(has(head("gpt-5-chat-latest", "high"), "encrypted_content"));
   CHECK(head("grok-4.7", "max", "xai") ==
         R"({"model":"grok-4.7","stream":true,"store":false,"max_output_tokens":16,"temperature":1,)"
         R"("include":["reasoning.encrypted_content"],"reasoning":{"effort":"high"},"input":[)");
@@ -275,6 +276,9 @@ TEST_CASE("responses: xAI may count what was cached beside the input, and bills 
 TEST_CASE("responses: limits hold") {
   const std::string call = R"({"type":"response.output_item.added","item":{"type":"function_call","call_id":"a","name":"f"}})" "\n";
   CHECK(decode("responses", as_events(call + call + call), {1 << 20, 1 << 20, 2}).error->error == ModelErrorClass::malformed);
+  std::string items;
+  for (int i = 0; i < 1025; ++i) items += R"({"type":"response.output_text.delta","output_index":)" + std::to_string(i) + R"(,"delta":"x"})" "\n";
+  CHECK(decode_pieces("responses", {as_events(items)}).error->error == ModelErrorClass::malformed);
   const std::string part = R"({"type":"response.output_item.done","item":{"type":"web_search_call","x":"yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"}})" "\n";
   CHECK(decode("responses", as_events(part + part + part), {256, 1 << 20, 2}).error->error == ModelErrorClass::malformed);
 }

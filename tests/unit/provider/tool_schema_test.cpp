@@ -21,6 +21,7 @@ TEST_CASE("a schema that every vendor takes stays as it is") {
   for (const char* schema : {
            R"({"type":"object","properties":{"z":{"type":"string","description":"\"é\""},"a":{"type":["integer","null"],"enum":[1,2.5,null]}},"required":["z"]})",
            R"({"type":"object","additionalProperties":false,"properties":{"l":{"type":"array","items":{"type":"object","properties":{"required":{"type":"boolean"}}}}}})",
+           R"({"required":["n"],"properties":{"n":{}},"type":"object","additionalProperties":false})",
            R"({"type":"object","$defs":{"n":{"type":"object","properties":{"next":{"$ref":"#/$defs/n"}}}},"properties":{"n":{"$ref":"#/$defs/n"}}})",
            R"({"type":"object","properties":{"x":{"anyOf":[{"type":"string"},{"type":"number","minimum":0}],"default":{"properties":true}}}})",
        }) {
@@ -35,7 +36,7 @@ TEST_CASE("openai: a root is an object with properties") {
     CAPTURE(schema);
     CHECK(openai(schema) == none);
   }
-  CHECK(openai(R"({"properties":{"a":{}},"title":"t"})") == R"({"type":"object","title":"t","properties":{"a":{}}})");
+  CHECK(openai(R"({"properties":{"a":{}},"title":"t"})") == R"({"type":"object","properties":{"a":{}},"title":"t"})");
 }
 
 TEST_CASE("openai: alternatives at the root lie side by side, and what all require is required") {
@@ -74,8 +75,8 @@ TEST_CASE("openai: a regular expression that its validator cannot read is left o
   CHECK(openai(R"x({"type":"object","properties":{"ahead":{"type":"string","pattern":"^(?!x).*$"},"behind":{"pattern":"(?<=x)y"},
                     "letter":{"pattern":"^\\p{L}+$"},"number":{"pattern":7},"plain":{"pattern":"^(?:a|(?<n>b))\\d$"},
                     "pattern":{"type":"string"}},"patternProperties":{"^(?=a)":{},"^b":{}}})x") ==
-        R"x({"type":"object","patternProperties":{"^b":{}},"properties":{"ahead":{"type":"string"},"behind":{},"letter":{},"number":{},)x"
-        R"x("plain":{"pattern":"^(?:a|(?<n>b))\\d$"},"pattern":{"type":"string"}}})x");
+        R"x({"type":"object","properties":{"ahead":{"type":"string"},"behind":{},"letter":{},"number":{},)x"
+        R"x("plain":{"pattern":"^(?:a|(?<n>b))\\d$"},"pattern":{"type":"string"}},"patternProperties":{"^b":{}}})x");
 }
 
 TEST_CASE("a schema that refers to itself or goes deep ends") {
