@@ -45,7 +45,7 @@ constexpr auto rows = std::to_array<Row>({
     {"grok-4.5", "low medium high"},
     {"grok-4.6", "low medium high"},
     {"grok-4.7", "low medium high"},
-    // DeepSeek, Moonshot, Z.ai, Alibaba, Mistral
+    // DeepSeek, Moonshot, Z.ai, MiniMax, Alibaba, Mistral
     {"deepseek-flash", "none low medium high max"},
     {"deepseek-v4", "none low medium high max"},
     {"kimi-k2.5", "off on"},
@@ -57,6 +57,7 @@ constexpr auto rows = std::to_array<Row>({
     {"glm-5", "off on"},
     {"glm-5.2", "none minimal low medium high xhigh max"},
     {"glm-5.3", "low high max"},
+    {"MiniMax-M3", "off on"},
     {"qwen3", "off on"},
     {"qwen-plus", "off on"},
     {"qwen-flash", "off on"},
@@ -96,7 +97,7 @@ Effort effort_of(std::string_view model, std::string_view wanted) {
   }
   if (!found) return {{}, is_openai_reasoning(model)};
   return {wanted.empty() ? std::string_view() : nearest_level(found->levels, wanted), !found->levels.empty(),
-          found->chat_with_tools};
+          found->levels.starts_with("none") || found->levels.starts_with("off"), found->chat_with_tools};
 }
 
 bool is_openai_reasoning(std::string_view model) {

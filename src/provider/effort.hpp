@@ -9,6 +9,7 @@ namespace joey {
 struct Effort {
   std::string_view level;      // the nearest the model has; "off" or "on" where that is all; empty: nothing is said
   bool thinks{false};          // the model can, as far as its name tells
+  bool can_rest{false};        // it can be told not to think
   bool chat_with_tools{true};  // false: Chat Completions takes no tools while the model thinks
 };
 

@@ -21,7 +21,8 @@ namespace dom = simdjson::dom;
 enum class Asks : std::uint8_t {
   effort,           // "reasoning_effort": OpenAI, Groq, xAI, Mistral and most gateways
   object,           // "reasoning": {"effort"}: OpenRouter, which has every level for every model
-  thinking,         // "thinking": {"type"}, and reasoning_effort where there are levels: DeepSeek, Moonshot, Z.ai
+  thinking,         // "thinking": {"type"} where it can be off, reasoning_effort where there are levels: DeepSeek, Moonshot,
+                    // Z.ai, MiniMax
   enable_thinking,  // a boolean: Alibaba
 };
 
@@ -33,12 +34,14 @@ struct Dialect {
   bool text_in_results{false};    // refuses a user message after tool results, or forgets why it called: text joins the last
   bool cache_control{false};      // passes Anthropic's breakpoint on
   bool reasoning_details{false};  // hands out what the model behind it signed or encrypted, and wants it back
+  bool reasoning_split{false};    // MiniMax writes what was thought into the text, unless told not to
   bool api_key_header{false};     // Azure takes the key in a header of its own
+  std::string_view thinking_on{"enabled"};  // the type of "thinking"; MiniMax has another word
   std::string_view vendor_url{"https://api.openai.com/v1"};
   std::string_view version{"/v1"};  // of an address that is only a host
 };
 
-constexpr std::array<Dialect, 8> dialects{{
+constexpr std::array<Dialect, 9> dialects{{
     {.name = "openai"},
     {.name = "azure-chat",
      .api_key_header = true,
@@ -48,6 +51,7 @@ constexpr std::array<Dialect, 8> dialects{{
     {.name = "deepseek", .asks = Asks::thinking, .reasoning_back = true, .text_in_results = true},
     {.name = "moonshot", .asks = Asks::thinking, .reasoning_back = true, .text_in_results = true},
     {.name = "zai", .asks = Asks::thinking, .reasoning_back = true, .text_in_results = true},
+    {.name = "minimax", .asks = Asks::thinking, .reasoning_details = true, .reasoning_split = true, .thinking_on = "adaptive"},
     {.name = "alibaba", .asks = Asks::enable_thinking},
     {.name = "mistral", .stream_options = false, .text_in_results = true},
 }};
@@ -71,7 +75,9 @@ void write_effort(JsonWriter& json, const Dialect& dialect, const ModelParams& p
       if (has_levels) json.field("reasoning_effort", effort.level);
       return;
     case Asks::thinking:
-      json.key("thinking").begin_object().field("type", thinks ? "enabled" : "disabled").end_object();
+      if (effort.can_rest) {
+        json.key("thinking").begin_object().field("type", thinks ? dialect.thinking_on : "disabled").end_object();
+      }
       if (has_levels && thinks) json.field("reasoning_effort", effort.level);
       return;
     case Asks::enable_thinking: json.field("enable_thinking", thinks); return;
@@ -583,6 +589,7 @@ class OpenAi final : public Provider {
     if (dialect_.stream_options) json.key("stream_options").begin_object().field("include_usage", true).end_object();
     const bool reasons = is_openai_reasoning(params.model);
     write_effort(json, dialect_, params, !prompt.tools.empty());
+    if (dialect_.reasoning_split) json.field("reasoning_split", true);
     json.field(reasons ? "max_completion_tokens" : "max_tokens", std::max<std::int64_t>(params.output_tokens_max, 1));
     if (params.temperature >= 0 && !reasons && model_info(params.model).temperature) {
       json.field("temperature", params.temperature);

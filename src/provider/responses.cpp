@@ -25,18 +25,27 @@ namespace dom = simdjson::dom;
 
 struct Variant {
   std::string_view name;
-  std::string_view vendor_url;  // of Azure each customer has another
-  std::string_view version;     // of an address that is only a host
-  bool api_key_header;          // Azure takes the key in a header of its own
-  bool cache_key;               // xAI wants one a conversation, which a head does not know
-  bool summaries;               // xAI summarises without being asked
-  bool always_encrypts;         // OpenAI refuses to be asked for what a model that does not think thought
+  std::string_view vendor_url{"https://api.openai.com/v1"};  // of Azure each customer has another
+  std::string_view version{"/v1"};                           // of an address that is only a host
+  SchemaDialect schemas{SchemaDialect::openai};
+  bool api_key_header{false};   // Azure takes the key in a header of its own
+  bool cache_key{true};         // xAI wants one a conversation, which a head does not know
+  bool summaries{true};         // xAI summarises without being asked
+  bool always_encrypts{false};  // OpenAI refuses to be asked for what a model that does not think thought
 };
 
 constexpr std::array<Variant, 3> variants{{
-    {"responses", "https://api.openai.com/v1", "/v1", false, true, true, false},
-    {"azure", "https://RESOURCE.openai.azure.com/openai/v1", "/openai/v1", true, true, true, false},
-    {"xai", "https://api.x.ai/v1", "/v1", false, false, false, true},
+    {.name = "responses"},
+    {.name = "azure",
+     .vendor_url = "https://RESOURCE.openai.azure.com/openai/v1",
+     .version = "/openai/v1",
+     .api_key_header = true},
+    {.name = "xai",
+     .vendor_url = "https://api.x.ai/v1",
+     .schemas = SchemaDialect::xai,
+     .cache_key = false,
+     .summaries = false,
+     .always_encrypts = true},
 }};
 
 constexpr std::size_t items_max = 1024;  // of an answer, because they are searched
@@ -166,7 +175,7 @@ std::string replayable(dom::object item) {
 Citation read_citation(dom::object annotation) {
   std::string_view title = text_at(annotation, "title");
   if (title.empty()) title = text_at(annotation, "filename");
-  return {std::string(text_at(annotation, "url")), std::string(title), std::string(text_at(annotation, "quote"))};
+  return {std::string(text_at(annotation, "url")), std::string(title), {}};
 }
 
 class ResponsesDecoder final : public EventDecoder {
@@ -473,11 +482,11 @@ class Responses final : public Provider {
   static constexpr std::int64_t output_tokens_min = 16;  // OpenAI refuses less
 
   // Strict tools would have to require every one of their parameters.
-  static void write_tools(JsonWriter& json, const std::vector<ToolSpec>& tools) {
+  void write_tools(JsonWriter& json, const std::vector<ToolSpec>& tools) const {
     json.field("parallel_tool_calls", true).key("tools").begin_array();
     for (const ToolSpec& tool : tools) {
       json.begin_object().field("type", "function").field("name", tool.name).field("description", tool.description);
-      json.key("parameters").raw(normalised_schema(tool.parameters, SchemaDialect::openai));
+      json.key("parameters").raw(normalised_schema(tool.parameters, variant_.schemas));
       json.field("strict", false).end_object();
     }
     json.end_array();

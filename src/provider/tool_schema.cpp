@@ -25,11 +25,13 @@ constexpr std::string_view no_parameters = R"({"type":"object","properties":{}})
 struct Rules {
   SchemaDialect dialect;
   bool arrays_of_known;  // an array that does not say of what
+  bool open_objects;     // "additionalProperties": false
   bool plain_patterns;   // regular expressions that look around, or at the properties of characters
 };
 
-constexpr std::array<Rules, 1> rules_of{{
-    {SchemaDialect::openai, true, true},
+constexpr std::array<Rules, 2> rules_of{{
+    {SchemaDialect::openai, true, false, true},
+    {SchemaDialect::xai, true, true, true},
 }};
 
 template <std::size_t N>
@@ -122,7 +124,7 @@ class Writer {
         if (tuple.size() > 0) schemas(json_.key("anyOf"), tuple);
         json_.end_object();
       } else if (value.is_bool() && key != "items") {
-        json_.key(key).raw(simdjson::minify(value));
+        if (!rules_.open_objects || key != "additionalProperties") json_.key(key).raw(simdjson::minify(value));
       } else {
         json_.key(key);
         schema(value);

@@ -117,7 +117,11 @@ TEST_CASE("openai: how much to think is asked in each vendor's words, and only o
   CHECK(says(head("openrouter", "anthropic/claude-sonnet-5.5", "max"), R"("reasoning":{"effort":"xhigh"},)"));
   CHECK(says(head("deepseek", "deepseek-v4-pro", "none"), R"("thinking":{"type":"disabled"},)"));
   CHECK(says(head("deepseek", "deepseek-v4-pro", "xhigh"), R"("thinking":{"type":"enabled"},"reasoning_effort":"max",)"));
-  CHECK(says(head("moonshot", "kimi-k3", "medium"), R"("thinking":{"type":"enabled"},"reasoning_effort":"high",)"));
+  CHECK(says(head("moonshot", "kimi-k3", "medium"), R"("reasoning_effort":"high",)"));
+  CHECK_FALSE(says(head("moonshot", "kimi-k3", "medium"), "thinking"));
+  CHECK(says(head("moonshot", "kimi-k2.6", "none"), R"("thinking":{"type":"disabled"},)"));
+  CHECK(says(head("minimax", "MiniMax-M3", "low"), R"("thinking":{"type":"adaptive"},"reasoning_split":true,)"));
+  CHECK(says(head("minimax", "MiniMax-M2.7", "none"), R"("reasoning_split":true,"max_tokens")"));
   CHECK(says(head("zai", "glm-5.1", "low"), R"("thinking":{"type":"enabled"},"max_tokens")"));
   CHECK(says(head("alibaba", "qwen3-max", "none"), R"("enable_thinking":false,)"));
   CHECK(says(head("alibaba", "qwen3-max", "high"), R"("enable_thinking":true,)"));

@@ -79,6 +79,13 @@ TEST_CASE("openai: a regular expression that its validator cannot read is left o
         R"x("plain":{"pattern":"^(?:a|(?<n>b))\\d$"},"pattern":{"type":"string"}},"patternProperties":{"^b":{}}})x");
 }
 
+TEST_CASE("xai: objects are open") {
+  CHECK(normalised_schema(
+            R"({"type":"object","properties":{"additionalProperties":{"type":"object","additionalProperties":false},"m":{"additionalProperties":{"type":"string"}}},"additionalProperties":false})",
+            SchemaDialect::xai) ==
+        R"({"type":"object","properties":{"additionalProperties":{"type":"object"},"m":{"additionalProperties":{"type":"string"}}}})");
+}
+
 TEST_CASE("a schema that refers to itself or goes deep ends") {
   CHECK(openai(R"({"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}],"properties":{"x":{}}}}})") ==
         R"({"type":"object","$defs":{"a":{"allOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}],"properties":{"x":{}}}},"properties":{"x":{}}})");
