@@ -168,6 +168,21 @@ TEST_CASE("openrouter: what the model behind it signed or encrypted goes back, a
   CHECK(encoded({Role::assistant, blocks, "openrouter"}, "openai").find("reasoning") == std::string::npos);
 }
 
+TEST_CASE("minimax: what was thought comes as details, and goes back as such") {
+  const Decoded decoded = decode("minimax", as_events(R"(
+{"choices":[{"index":0,"delta":{"role":"assistant","content":"","reasoning_details":[{"type":"reasoning.text","id":"reasoning-text-1","format":"MiniMax-response-v1","index":0,"text":"The user"}]}}]}
+{"choices":[{"index":0,"delta":{"content":"","reasoning_details":[{"type":"reasoning.text","id":"reasoning-text-1","format":"MiniMax-response-v1","index":0,"text":" is asking."}]}}]}
+{"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}
+[DONE]
+)"));
+  REQUIRE(decoded.reply);
+  const std::string details =
+      R"([{"type":"reasoning.text","text":"The user is asking.","id":"reasoning-text-1","format":"MiniMax-response-v1","index":0}])";
+  CHECK(decoded.reply->blocks == std::vector<Block>{Reasoning{"The user is asking.", details, false}, Text{"Hi"}});
+  CHECK(encoded({Role::assistant, decoded.reply->blocks, "minimax"}, "minimax") ==
+        R"({"role":"assistant","content":"Hi","reasoning_details":)" + details + "}");
+}
+
 TEST_CASE("openrouter: details alone show what was thought, and OpenAI's keep no id") {
   const Decoded decoded = decode("openrouter", as_events(R"(
 {"choices":[{"delta":{"reasoning_details":[{"type":"reasoning.summary","summary":"Hm","id":"rs_1","format":"openai-responses-v1","index":0}]}}]}
