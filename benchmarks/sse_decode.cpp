@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "provider/provider.hpp"
@@ -69,6 +70,19 @@ Stream openai_stream() {
   return s;
 }
 
+Stream responses_stream() {
+  Stream s;
+  s.add("response.created", R"({"type":"response.created","sequence_number":0,"response":{"id":"resp_1","model":"m","status":"in_progress","output":[]}})");
+  for (int i = 0; i < deltas; ++i) {
+    s.add("response.output_text.delta",
+          fmt::format(R"({{"type":"response.output_text.delta","sequence_number":{},"item_id":"msg_1","output_index":0,)"
+                      R"("content_index":0,"delta":"{}","logprobs":[]}})",
+                      i + 1, word(i)));
+  }
+  s.add("response.completed", R"({"type":"response.completed","response":{"id":"resp_1","model":"m","status":"completed","output":[]}})");
+  return s;
+}
+
 double decode_ns(const joey::Provider& provider, const Stream& stream) {
   CountingSink sink;
   const bench::Nanoseconds began = bench::process_cpu_now();
@@ -100,8 +114,9 @@ double simdjson_ns(const Stream& stream) {
 
 int main(int count, char** arguments) {
   const bench::Report report(bench::parse_options(count, arguments));
-  for (const char* const wire : {"anthropic", "openai"}) {
-    const Stream stream = std::string_view(wire) == "anthropic" ? anthropic_stream() : openai_stream();
+  const std::pair<const char*, Stream> streams[] = {
+      {"anthropic", anthropic_stream()}, {"openai", openai_stream()}, {"responses", responses_stream()}};
+  for (const auto& [wire, stream] : streams) {
     const auto provider = joey::make_provider(wire);
     std::vector<double> decoding;
     std::vector<double> parsing;

@@ -6,41 +6,83 @@
 #include <array>
 
 #include "base/json.hpp"
+#include "provider/effort.hpp"
 #include "provider/encoding.hpp"
 #include "provider/errors.hpp"
 #include "provider/stream_decoder.hpp"
+#include "provider/tool_schema.hpp"
 
 namespace joey {
 namespace {
 
 namespace dom = simdjson::dom;
 
-constexpr std::string_view vendor_url = "https://api.openai.com/v1";
+// How a vendor is told how much to think.
+enum class Asks : std::uint8_t {
+  effort,           // "reasoning_effort": OpenAI, Groq, xAI, Mistral and most gateways
+  object,           // "reasoning": {"effort"}: OpenRouter, which has every level for every model
+  thinking,         // "thinking": {"type"} where it can be off, reasoning_effort where there are levels: DeepSeek, Moonshot,
+                    // Z.ai, MiniMax
+  enable_thinking,  // a boolean: Alibaba
+};
 
 struct Dialect {
   std::string_view name;
-  bool stream_options;   // sends usage only when asked to; Mistral sends it always, and refuses to be asked
-  bool reasoning_back;   // refuses a conversation whose tool calls come back without their reasoning
-  bool text_in_results;  // refuses a user message after tool results, or forgets why it called: text joins the last
-  bool cache_control;    // passes Anthropic's breakpoint on
+  Asks asks{Asks::effort};
+  bool stream_options{true};      // sends usage only when asked to; Mistral sends it always, and refuses to be asked
+  bool reasoning_back{false};     // refuses a conversation whose tool calls come back without their reasoning, or forgets it
+  bool text_in_results{false};    // refuses a user message after tool results, or forgets why it called: text joins the last
+  bool cache_control{false};      // passes Anthropic's breakpoint on
+  bool reasoning_details{false};  // hands out what the model behind it signed or encrypted, and wants it back
+  bool reasoning_split{false};    // MiniMax writes what was thought into the text, unless told not to
+  bool api_key_header{false};     // Azure takes the key in a header of its own
+  std::string_view thinking_on{"enabled"};  // the type of "thinking"; MiniMax has another word
+  std::string_view vendor_url{"https://api.openai.com/v1"};
+  std::string_view version{"/v1"};  // of an address that is only a host
 };
 
-constexpr std::array<Dialect, 4> dialects{{
-    {"openai", true, false, false, false},
-    {"openrouter", true, false, false, true},
-    {"deepseek", true, true, true, false},
-    {"mistral", false, false, true, false},
+constexpr std::array<Dialect, 9> dialects{{
+    {.name = "openai"},
+    {.name = "azure-chat",
+     .api_key_header = true,
+     .vendor_url = "https://RESOURCE.openai.azure.com/openai/v1",
+     .version = "/openai/v1"},
+    {.name = "openrouter", .asks = Asks::object, .cache_control = true, .reasoning_details = true},
+    {.name = "deepseek", .asks = Asks::thinking, .reasoning_back = true, .text_in_results = true},
+    {.name = "moonshot", .asks = Asks::thinking, .reasoning_back = true, .text_in_results = true},
+    {.name = "zai", .asks = Asks::thinking, .reasoning_back = true, .text_in_results = true},
+    {.name = "minimax", .asks = Asks::thinking, .reasoning_details = true, .reasoning_split = true, .thinking_on = "adaptive"},
+    {.name = "alibaba", .asks = Asks::enable_thinking},
+    {.name = "mistral", .stream_options = false, .text_in_results = true},
 }};
 
 // --- encoding --------------------------------------------------------------------------------------------------------
 
-// OpenAI's own reasoning models: they refuse max_tokens and any temperature. Everybody else knows max_tokens, and some
-// know nothing else (Mistral refuses max_completion_tokens; Ollama and LM Studio overlook it, and then answer without
-// end). Behind a vendor prefix there is a gateway, and gateways translate.
-bool is_openai_reasoning(std::string_view model) {
-  const auto digit = [&](std::size_t at) { return at < model.size() && model[at] >= '0' && model[at] <= '9'; };
-  if (model.starts_with("gpt-")) return digit(4) && (model[4] >= '5' || digit(5));
-  return model.starts_with('o') && digit(1);
+void write_effort(JsonWriter& json, const Dialect& dialect, const ModelParams& params, bool has_tools) {
+  if (dialect.asks == Asks::object) {
+    if (params.reasoning_effort.empty()) return;
+    const std::string_view level = nearest_level("none minimal low medium high xhigh", params.reasoning_effort);
+    json.key("reasoning").begin_object().field("effort", level).end_object();
+    return;
+  }
+  Effort effort = effort_of(params.model, params.reasoning_effort);
+  if (has_tools && !effort.chat_with_tools && is_openai_reasoning(params.model)) effort.level = "none";
+  if (effort.level.empty()) return;
+  const bool thinks = effort.level != "none" && effort.level != "off";
+  const bool has_levels = effort.level != "off" && effort.level != "on";
+  switch (dialect.asks) {
+    case Asks::effort:
+      if (has_levels) json.field("reasoning_effort", effort.level);
+      return;
+    case Asks::thinking:
+      if (effort.can_rest) {
+        json.key("thinking").begin_object().field("type", thinks ? dialect.thinking_on : "disabled").end_object();
+      }
+      if (has_levels && thinks) json.field("reasoning_effort", effort.level);
+      return;
+    case Asks::enable_thinking: json.field("enable_thinking", thinks); return;
+    case Asks::object: return;
+  }
 }
 
 void write_text(JsonWriter& json, std::string_view text) {
@@ -57,14 +99,36 @@ void write_call(JsonWriter& json, const ToolCall& call) {
   json.field("name", wire_tool_name(call.name)).field("arguments", wire_arguments(call)).end_object().end_object();
 }
 
+// `details`, as a decoder kept them: some are about a call, by the id that the provider gave it and not by ours.
+std::string with_our_ids(std::string details, const Message& message) {
+  const auto id_of = [](std::string_view id) {
+    std::string field = "\"id\":";
+    append_json_string(field, id);
+    return field;
+  };
+  for (const Block& block : message.blocks) {
+    const auto* call = std::get_if<ToolCall>(&block);
+    if (!call || call->signature.empty()) continue;
+    const std::string theirs = id_of(call->signature), ours = id_of(call->id);
+    for (std::size_t at = details.find(theirs); at != details.npos; at = details.find(theirs, at + ours.size())) {
+      details.replace(at, theirs.size(), ours);
+    }
+  }
+  return details;
+}
+
 void write_assistant(JsonWriter& json, const Message& message, const Dialect& dialect) {
-  std::string text, reasoning;
+  std::string text, reasoning, details;
   bool has_calls = false;
   for (const Block& block : message.blocks) {
     if (const auto* said = std::get_if<Text>(&block)) text += said->text;
-    if (const auto* thought = std::get_if<Reasoning>(&block)) reasoning += thought->text;
+    if (const auto* thought = std::get_if<Reasoning>(&block)) {
+      reasoning += thought->text;
+      if (details.empty()) details = thought->signature;
+    }
     has_calls |= std::holds_alternative<ToolCall>(block);
   }
+  const bool own = message.provider == dialect.name;
   json.begin_object().field("role", "assistant").key("content");
   if (says_something(text)) {
     json.value(text);
@@ -74,7 +138,10 @@ void write_assistant(JsonWriter& json, const Message& message, const Dialect& di
     json.value(nothing);
   }
   if (dialect.reasoning_back && has_calls) {
-    json.field("reasoning_content", message.provider == dialect.name ? reasoning : std::string());
+    json.field("reasoning_content", own ? reasoning : std::string());
+  }
+  if (dialect.reasoning_details && own && !details.empty()) {
+    json.key("reasoning_details").raw(with_our_ids(std::move(details), message));
   }
   if (has_calls) {
     json.key("tool_calls").begin_array();
@@ -153,18 +220,6 @@ StopReason stop_reason(std::string_view name) {
 // Whether these arguments cannot go on.
 bool is_whole(std::string_view arguments) { return !minified_json_object(arguments).empty(); }
 
-double amount_at(dom::object parent, std::string_view name) {
-  double amount = 0;
-  return parent.at_key(name).get(amount) == simdjson::SUCCESS && amount > 0 ? amount : 0;
-}
-
-// Dollars: OpenRouter's `cost`, Perplexity's `cost.total_cost`, xAI's ticks of a ten-billionth.
-double read_cost(dom::object usage) {
-  if (const auto parts = object_at(usage, "cost")) return amount_at(*parts, "total_cost");
-  const double cost = amount_at(usage, "cost");
-  return cost > 0 ? cost : amount_at(usage, "cost_in_usd_ticks") * 1e-10;
-}
-
 Usage read_usage(dom::object usage) {
   const auto prompt = object_at(usage, "prompt_tokens_details");
   const auto completion = object_at(usage, "completion_tokens_details");
@@ -184,9 +239,15 @@ Usage read_usage(dom::object usage) {
 
 class OpenAiDecoder final : public EventDecoder {
  public:
-  using EventDecoder::EventDecoder;
+  OpenAiDecoder(const DecodeLimits& limits, const Dialect& dialect) : EventDecoder(limits), dialect_(dialect) {}
 
  private:
+  // One of OpenRouter's reasoning_details, put together from its fragments.
+  struct Detail {
+    std::string type, id, format, signature, content;
+    std::int64_t index{0};
+  };
+
   Outcome on_event(std::string_view, dom::object event, StreamSink& sink) override;
   Outcome on_body(dom::object body, StreamSink& sink) override;
   void on_end(StreamSink& sink) override;
@@ -196,11 +257,20 @@ class OpenAiDecoder final : public EventDecoder {
   Outcome on_choice(dom::object choice, StreamSink& sink);
   Outcome on_delta(dom::object delta, StreamSink& sink);
   Outcome on_content_parts(dom::array parts, StreamSink& sink);
+  Outcome on_details(dom::array details, bool show, StreamSink& sink);
+  Outcome on_annotations(dom::array annotations);
+  Outcome on_sources(dom::array sources);
+  Outcome cite(Citation citation);
   Outcome on_call(dom::object call, StreamSink& sink);
   std::size_t find_call(std::optional<std::int64_t> index, std::string_view id, std::string_view name);
   void close_whole_calls(StreamSink& sink);
-  void close_calls(StreamSink& sink);
+  void settle(StreamSink& sink);
+  void keep_details();
 
+  const Dialect& dialect_;
+  std::vector<Detail> details_;
+  std::size_t details_at_{0};  // the Reply's block that keeps them
+  std::vector<Citation> citations_;
   std::vector<std::int64_t> call_indexes_;  // the stream's, of each call; -1: it had none
   bool finished_{false};                    // a finish_reason was seen
   bool refused_{false};
@@ -208,6 +278,7 @@ class OpenAiDecoder final : public EventDecoder {
 
 Outcome OpenAiDecoder::on_event(std::string_view, dom::object event, StreamSink& sink) {
   // One pass over the fields: a delta is small, and its cost is that of looking it up.
+  std::optional<dom::array> sources;
   for (const auto field : event) {
     if (field.key == "choices") {
       dom::array choices;
@@ -217,6 +288,10 @@ Outcome OpenAiDecoder::on_event(std::string_view, dom::object event, StreamSink&
         if (element.get(choice) != simdjson::SUCCESS) continue;
         if (auto outcome = on_choice(choice, sink); !outcome) return outcome;
       }
+    } else if (field.key == "search_results" || (field.key == "citations" && !sources)) {
+      // Perplexity's, in every event; the addresses again, with their titles, in the former.
+      dom::array list;
+      if (citations_.empty() && field.value.get(list) == simdjson::SUCCESS) sources = list;
     } else if (field.key == "usage") {
       dom::object usage;
       if (field.value.get(usage) != simdjson::SUCCESS) continue;
@@ -236,6 +311,10 @@ Outcome OpenAiDecoder::on_event(std::string_view, dom::object event, StreamSink&
       }
     }
   }
+  if (sources) {
+    if (auto added = on_sources(*sources); !added) return added;
+  }
+  if (finished_) settle(sink);
   return {};
 }
 
@@ -245,14 +324,14 @@ Outcome OpenAiDecoder::on_body(dom::object body, StreamSink& sink) {
     return tl::unexpected(malformed_answer("is JSON but not a chat completion"));
   }
   finished_ = true;
-  close_calls(sink);
+  settle(sink);
   return {};
 }
 
 void OpenAiDecoder::on_end(StreamSink& sink) {
   if (finished_) return;
   builder_.reply().stop = refused_ ? StopReason::refusal : StopReason::end_turn;
-  close_calls(sink);
+  settle(sink);
 }
 
 Outcome OpenAiDecoder::on_choice(dom::object choice, StreamSink& sink) {
@@ -276,15 +355,14 @@ Outcome OpenAiDecoder::on_choice(dom::object choice, StreamSink& sink) {
   if (!finish.empty()) {
     finished_ = true;
     builder_.reply().stop = refused_ ? StopReason::refusal : stop_reason(finish);
-    close_calls(sink);
   }
   return {};
 }
 
 Outcome OpenAiDecoder::on_delta(dom::object delta, StreamSink& sink) {
   std::string_view content, reasoning, refusal;
-  dom::array parts, calls;
-  bool has_parts = false, has_calls = false;
+  dom::array parts, calls, details, annotations;
+  bool has_parts = false, has_calls = false, has_details = false, has_annotations = false;
   for (const auto field : delta) {
     if (field.key == "content") {
       if (field.value.get(content) != simdjson::SUCCESS) has_parts = field.value.get(parts) == simdjson::SUCCESS;
@@ -295,7 +373,14 @@ Outcome OpenAiDecoder::on_delta(dom::object delta, StreamSink& sink) {
       if (field.value.get(refusal) != simdjson::SUCCESS) refusal = {};
     } else if (field.key == "tool_calls") {
       has_calls = field.value.get(calls) == simdjson::SUCCESS;
+    } else if (field.key == "reasoning_details") {
+      has_details = dialect_.reasoning_details && field.value.get(details) == simdjson::SUCCESS;
+    } else if (field.key == "annotations") {
+      has_annotations = field.value.get(annotations) == simdjson::SUCCESS;
     }
+  }
+  if (has_details) {
+    if (auto added = on_details(details, reasoning.empty(), sink); !added) return added;
   }
   if (auto added = builder_.reasoning(reasoning, sink); !added) return added;
   if (auto added = builder_.text(content, sink); !added) return added;
@@ -305,6 +390,9 @@ Outcome OpenAiDecoder::on_delta(dom::object delta, StreamSink& sink) {
   if (!refusal.empty()) {
     refused_ = true;
     if (auto added = builder_.text(refusal, sink); !added) return added;
+  }
+  if (has_annotations) {
+    if (auto added = on_annotations(annotations); !added) return added;
   }
   if (!has_calls) return {};
   for (const dom::element element : calls) {
@@ -330,6 +418,78 @@ Outcome OpenAiDecoder::on_content_parts(dom::array parts, StreamSink& sink) {
     }
   }
   return {};
+}
+
+// `show`: nothing else of the event says what was thought.
+Outcome OpenAiDecoder::on_details(dom::array details, bool show, StreamSink& sink) {
+  constexpr std::size_t details_max = 256;
+  for (const dom::element element : details) {
+    dom::object fragment;
+    if (element.get(fragment) != simdjson::SUCCESS) continue;
+    const std::string_view type = text_at(fragment, "type");
+    const std::int64_t index = count_at(fragment, "index").value_or(0);
+    const auto same = [&](const Detail& detail) { return detail.type == type && detail.index == index; };
+    auto found = std::find_if(details_.begin(), details_.end(), same);
+    if (found == details_.end()) {
+      if (details_.size() == details_max) continue;
+      if (details_.empty()) {
+        if (auto opened = builder_.open(Reasoning{}); !opened) return opened;
+        details_at_ = builder_.reply().blocks.size() - 1;
+      }
+      found = details_.insert(details_.end(), {std::string(type), {}, {}, {}, {}, index});
+    }
+    const std::string_view content =
+        text_at(fragment, type == "reasoning.encrypted" ? "data" : type == "reasoning.summary" ? "summary" : "text");
+    const std::string_view id = text_at(fragment, "id"), format = text_at(fragment, "format"),
+                           signature = text_at(fragment, "signature");
+    if (auto charged = builder_.charge(content.size() + id.size() + format.size() + signature.size()); !charged) return charged;
+    found->content += content;
+    if (!id.empty()) found->id = id;
+    if (!format.empty()) found->format = format;
+    if (!signature.empty()) found->signature = signature;
+    if (!show || type == "reasoning.encrypted") continue;
+    if (auto added = builder_.reasoning(content, sink); !added) return added;
+  }
+  return {};
+}
+
+// OpenAI's and OpenRouter's: {"type": "url_citation", "url_citation": {"url", "title", "content"}}.
+Outcome OpenAiDecoder::on_annotations(dom::array annotations) {
+  for (const dom::element element : annotations) {
+    dom::object annotation;
+    if (element.get(annotation) != simdjson::SUCCESS) continue;
+    const auto cited = object_at(annotation, "url_citation");
+    if (!cited) continue;
+    if (auto added = cite({std::string(text_at(*cited, "url")), std::string(text_at(*cited, "title")),
+                           std::string(text_at(*cited, "content"))}); !added) {
+      return added;
+    }
+  }
+  return {};
+}
+
+// Addresses, or objects that have one.
+Outcome OpenAiDecoder::on_sources(dom::array sources) {
+  for (const dom::element element : sources) {
+    Citation citation;
+    dom::object source;
+    if (std::string_view url; element.get(url) == simdjson::SUCCESS) {
+      citation.url = url;
+    } else if (element.get(source) == simdjson::SUCCESS) {
+      citation = {std::string(text_at(source, "url")), std::string(text_at(source, "title")),
+                  std::string(text_at(source, "snippet"))};
+    }
+    if (citation == Citation{}) continue;
+    if (auto added = cite(std::move(citation)); !added) return added;
+  }
+  return {};
+}
+
+Outcome OpenAiDecoder::cite(Citation citation) {
+  constexpr std::size_t citation_bytes = 64;  // what one counts for besides its text
+  auto charged = builder_.charge(citation_bytes + citation.url.size() + citation.title.size() + citation.excerpt.size());
+  if (charged) citations_.push_back(std::move(citation));
+  return charged;
 }
 
 Outcome OpenAiDecoder::on_call(dom::object call, StreamSink& sink) {
@@ -381,8 +541,37 @@ void OpenAiDecoder::close_whole_calls(StreamSink& sink) {
   if (last > 0 && is_whole(builder_.call(last - 1).arguments)) builder_.close_call(last - 1, sink);
 }
 
-void OpenAiDecoder::close_calls(StreamSink& sink) {
+// The answer is whole: what was kept beside it finds its place. It has been charged when it came.
+void OpenAiDecoder::settle(StreamSink& sink) {
+  if (!details_.empty()) keep_details();
   for (std::size_t i = 0; i < builder_.calls(); ++i) builder_.close_call(i, sink);
+  std::vector<Block>& blocks = builder_.reply().blocks;
+  const auto last = std::find_if(blocks.rbegin(), blocks.rend(), [](const Block& b) { return std::holds_alternative<Text>(b); });
+  if (last == blocks.rend()) return;
+  for (Citation& citation : std::exchange(citations_, {})) std::get<Text>(*last).citations.push_back(std::move(citation));
+}
+
+void OpenAiDecoder::keep_details() {
+  std::string kept;
+  JsonWriter json(kept);
+  json.begin_array();
+  for (const Detail& detail : details_) {
+    const bool encrypted = detail.type == "reasoning.encrypted";
+    if (encrypted && detail.content.empty()) continue;
+    json.begin_object().field("type", detail.type);
+    json.field(encrypted ? "data" : detail.type == "reasoning.summary" ? "summary" : "text", detail.content);
+    if (!detail.signature.empty()) json.field("signature", detail.signature);
+    // An id of OpenAI's would be looked for where nothing was stored.
+    if (!detail.id.empty() && detail.format != "openai-responses-v1") json.field("id", detail.id);
+    if (!detail.format.empty()) json.field("format", detail.format);
+    json.field("index", detail.index).end_object();
+    for (std::size_t i = 0; i < builder_.calls(); ++i) {
+      ToolCall& call = builder_.call(i);
+      if (!call.id.empty() && call.id == detail.id) call.signature = call.id;
+    }
+  }
+  json.end_array();
+  if (kept != "[]") std::get<Reasoning>(builder_.reply().blocks[details_at_]).signature = std::move(kept);
 }
 
 // --- the provider ----------------------------------------------------------------------------------------------------
@@ -399,6 +588,8 @@ class OpenAi final : public Provider {
     json.begin_object().field("model", params.model).field("stream", true);
     if (dialect_.stream_options) json.key("stream_options").begin_object().field("include_usage", true).end_object();
     const bool reasons = is_openai_reasoning(params.model);
+    write_effort(json, dialect_, params, !prompt.tools.empty());
+    if (dialect_.reasoning_split) json.field("reasoning_split", true);
     json.field(reasons ? "max_completion_tokens" : "max_tokens", std::max<std::int64_t>(params.output_tokens_max, 1));
     if (params.temperature >= 0 && !reasons && model_info(params.model).temperature) {
       json.field("temperature", params.temperature);
@@ -411,7 +602,7 @@ class OpenAi final : public Provider {
       for (const ToolSpec& tool : prompt.tools) {
         json.begin_object().field("type", "function").key("function").begin_object();
         json.field("name", tool.name).field("description", tool.description);
-        json.key("parameters").raw(wire_parameters(tool)).end_object().end_object();
+        json.key("parameters").raw(normalised_schema(tool.parameters, SchemaDialect::openai)).end_object().end_object();
       }
       json.end_array();
     }
@@ -436,16 +627,17 @@ class OpenAi final : public Provider {
   std::string encode_tail() const override { return "]}"; }
 
   Endpoint endpoint(std::string_view base_url, std::string_view) const override {
-    return {wire_url(base_url.empty() ? vendor_url : base_url, "/v1", "/chat/completions"),
+    return {wire_url(base_url.empty() ? dialect_.vendor_url : base_url, dialect_.version, "/chat/completions"),
             {{"content-type", "application/json"}, {"accept", "text/event-stream"}}};
   }
 
   Authentication authenticate(std::string_view key, const Endpoint&) const override {
+    if (dialect_.api_key_header) return {{{"api-key", std::string(key)}}};
     return {{{"authorization", "Bearer " + std::string(key)}}};
   }
 
   std::unique_ptr<StreamDecoder> make_decoder(const DecodeLimits& limits) const override {
-    return std::make_unique<OpenAiDecoder>(limits);
+    return std::make_unique<OpenAiDecoder>(limits, dialect_);
   }
 
   ModelError classify(int status, std::span<const HttpHeader> headers, std::string_view body) const override {

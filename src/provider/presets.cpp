@@ -5,6 +5,7 @@
 #include "provider/neutral.hpp"
 #include "provider/openai.hpp"
 #include "provider/provider.hpp"
+#include "provider/responses.hpp"
 
 namespace joey {
 namespace {
@@ -45,6 +46,7 @@ const ProviderPreset* find_provider_preset(std::string_view name) {
 std::shared_ptr<const Provider> make_provider(std::string_view wire) {
   if (wire == "anthropic") return make_anthropic();
   if (wire == "host") return make_neutral();
+  if (auto responses = make_responses(wire)) return responses;
   return make_openai(wire);
 }
 

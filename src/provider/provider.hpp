@@ -130,8 +130,9 @@ struct ProviderPreset {
 [[nodiscard]] std::span<const ProviderPreset> provider_presets();
 [[nodiscard]] const ProviderPreset* find_provider_preset(std::string_view name);
 
-// The codec of this wire protocol; null when there is none. Beside "anthropic" and "openai" there are dialects of the
-// latter, named after the vendor who needs one: "openrouter", "deepseek", "mistral".
+// The codec of this wire protocol; null when there is none. Beside "anthropic", "openai" (Chat Completions) and "responses"
+// there are dialects of the latter two, named after the vendor who needs one: "openrouter", "deepseek", "moonshot", "zai",
+// "minimax", "alibaba", "mistral" and "azure-chat"; "azure" and "xai" for Responses.
 [[nodiscard]] std::shared_ptr<const Provider> make_provider(std::string_view wire);
 
 // A price list that goes up for the whole request when its prompt, cached or not, is larger than a limit.

@@ -26,6 +26,11 @@ class Unseen final : public StreamSink {
   void on_tool_arguments(std::size_t, std::string_view, std::string_view) override {}
 };
 
+double amount_at(dom::object parent, std::string_view name) {
+  double amount = 0;
+  return parent.at_key(name).get(amount) == simdjson::SUCCESS && amount > 0 ? amount : 0;
+}
+
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 // The code unit of the escape \uXXXX that `json` starts with; 0 when it starts with none.
@@ -84,6 +89,12 @@ std::optional<std::int64_t> count_at(dom::object parent, std::string_view name) 
   dom::element found;
   if (parent.at_key(name).get(found) != simdjson::SUCCESS) return std::nullopt;
   return count_of(found);
+}
+
+double read_cost(dom::object usage) {
+  if (const auto parts = object_at(usage, "cost")) return amount_at(*parts, "total_cost");
+  const double cost = amount_at(usage, "cost");
+  return cost > 0 ? cost : amount_at(usage, "cost_in_usd_ticks") * 1e-10;
 }
 
 // --- JSON ------------------------------------------------------------------------------------------------------------
@@ -203,6 +214,11 @@ Outcome ReplyBuilder::arguments(std::size_t number, std::string_view fragment, S
   tool_call.arguments += fragment;
   sink.on_tool_arguments(number, tool_call.name, fragment);
   return {};
+}
+
+Outcome ReplyBuilder::part(std::string json) {
+  if (auto charged = charge(json.size()); !charged) return charged;
+  return open(ProviderPart{std::move(json)});
 }
 
 void ReplyBuilder::close_call(std::size_t number, StreamSink& sink) {

@@ -25,6 +25,9 @@ using Outcome = tl::expected<void, ModelError>;
 // A count: 0 and more, also when it came as a fraction or as text; absurd ones are cut to a trillion.
 [[nodiscard]] std::optional<std::int64_t> count_of(simdjson::dom::element value);
 [[nodiscard]] std::optional<std::int64_t> count_at(simdjson::dom::object parent, std::string_view name);
+// What an answer cost in dollars, where its usage says so: OpenRouter's `cost`, Perplexity's `cost.total_cost`, xAI's ticks
+// of a ten-billionth; 0 otherwise.
+[[nodiscard]] double read_cost(simdjson::dom::object usage);
 
 // One JSON text after another, in memory that is used again.
 class JsonReader {
@@ -59,6 +62,10 @@ class ReplyBuilder {
   [[nodiscard]] Outcome signature_at(std::size_t at, std::string_view fragment);
   [[nodiscard]] Outcome citation_at(std::size_t at, Citation citation);
   [[nodiscard]] Outcome arguments(std::size_t call, std::string_view fragment, StreamSink& sink);
+  // A ProviderPart, of one JSON object.
+  [[nodiscard]] Outcome part(std::string json);
+  // Counts what a decoder keeps outside the Reply's blocks.
+  [[nodiscard]] Outcome charge(std::size_t bytes);
 
   // Nothing more comes for this call.
   void close_call(std::size_t call, StreamSink& sink);
@@ -75,7 +82,6 @@ class ReplyBuilder {
     std::size_t at;  // in blocks
     bool closed;
   };
-  [[nodiscard]] Outcome charge(std::size_t bytes);
 
   DecodeLimits limits_;
   Reply reply_;

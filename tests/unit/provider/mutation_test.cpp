@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <random>
 
 #include "base/text.hpp"
@@ -39,6 +40,38 @@ const std::string openai_stream = as_events(R"(
 {"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":1}}}
 [DONE]
 )");
+
+const std::string openrouter_stream = as_events(R"(
+{"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":"","reasoning":"hm","reasoning_details":[{"type":"reasoning.text","text":"hm","format":"anthropic-claude-v1","index":0}]}}]}
+{"model":"m","choices":[{"index":0,"delta":{"reasoning_details":[{"type":"reasoning.text","signature":"c2ln","index":0},{"type":"reasoning.encrypted","data":"ZW5j","id":"a","index":1}]}}]}
+{"model":"m","search_results":[{"title":"T","url":"https://a"}],"choices":[{"index":0,"delta":{"content":"Hi 😀","annotations":[{"type":"url_citation","url_citation":{"url":"https://b","title":"B"}}]}}]}
+{"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]}}]}
+{"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":3,"completion_tokens":4,"cost":0.1}}
+[DONE]
+)");
+
+const std::string responses_stream = as_events(R"(
+{"type":"response.created","response":{"model":"m","status":"in_progress"}}
+{"type":"response.output_item.added","output_index":0,"item":{"type":"reasoning","id":"rs"}}
+{"type":"response.reasoning_summary_part.added","output_index":0,"summary_index":1}
+{"type":"response.reasoning_summary_text.delta","output_index":0,"delta":"h\u00e9m"}
+{"type":"response.output_item.done","output_index":0,"item":{"type":"reasoning","id":"rs","summary":[{"type":"summary_text","text":"h\u00e9m"}],"encrypted_content":"ZW5j"}}
+{"type":"response.output_item.done","output_index":1,"item":{"type":"web_search_call","id":"ws"}}
+{"type":"response.output_text.delta","output_index":2,"delta":"Hi 😀"}
+{"type":"response.refusal.delta","output_index":2,"delta":"no"}
+{"type":"response.output_item.done","output_index":2,"item":{"type":"message","phase":"commentary","content":[{"type":"output_text","text":"Hi","annotations":[{"type":"url_citation","url":"https://a"}]}]}}
+{"type":"response.output_item.added","output_index":3,"item":{"type":"function_call","call_id":"a","name":"f"}}
+{"type":"response.function_call_arguments.delta","output_index":3,"delta":"{\"a\":1}"}
+{"type":"response.output_item.done","output_index":3,"item":{"type":"function_call","call_id":"a","name":"f","arguments":"{\"a\":1}"}}
+{"type":"response.completed","response":{"model":"m","status":"completed","usage":{"input_tokens":3,"output_tokens":4}}}
+)");
+
+struct Wire {
+  std::string_view name;
+  const std::string& stream;
+};
+const Wire wires[] = {
+    {"anthropic", anthropic_stream}, {"openai", openai_stream}, {"openrouter", openrouter_stream}, {"responses", responses_stream}};
 
 class Damage {
  public:
@@ -96,12 +129,12 @@ class Damage {
 
 TEST_CASE("damaged streams end in a reply or an error") {
   constexpr DecodeLimits limits{4096, 4096, 8};
-  for (std::uint64_t seed = 1; seed <= 20'000; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 40'000; ++seed) {
     CAPTURE(seed);
     Damage damage(seed);
-    const bool anthropic = seed % 2 == 0;
-    const std::string_view wire = anthropic ? "anthropic" : "openai";
-    const std::string bytes = damage(anthropic ? anthropic_stream : openai_stream);
+    const Wire& chosen = wires[seed % std::size(wires)];
+    const std::string_view wire = chosen.name;
+    const std::string bytes = damage(chosen.stream);
     const Decoded whole = decode_pieces(wire, {bytes}, limits);
     REQUIRE(whole.reply.has_value() != whole.error.has_value());
     if (whole.error) REQUIRE_FALSE(whole.error->message.empty());

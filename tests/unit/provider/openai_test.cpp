@@ -103,7 +103,122 @@ TEST_CASE("openai: dialects differ where their vendors do") {
   CHECK(make_provider("nobody") == nullptr);
 }
 
+TEST_CASE("openai: how much to think is asked in each vendor's words, and only of models that take it") {
+  const auto head = [](std::string_view wire, std::string_view model, std::string_view effort, std::vector<ToolSpec> tools = {}) {
+    const std::string out = make_provider(wire)->encode_head({"", std::move(tools)}, {std::string(model), 1, -1, std::string(effort)});
+    CHECK(is_json(out + "]}"));
+    return out;
+  };
+  const auto says = [&](const std::string& body, std::string_view part) { return body.find(part) != body.npos; };
+  CHECK(says(head("openai", "gpt-5", "minimal"), R"("reasoning_effort":"minimal",)"));
+  CHECK(says(head("openai", "openai/gpt-oss-120b", "max"), R"("reasoning_effort":"high",)"));
+  CHECK(says(head("azure-chat", "gpt-5.1", "none"), R"("reasoning_effort":"none",)"));
+  CHECK(says(head("mistral", "mistral-small-latest", "low"), R"("reasoning_effort":"high",)"));
+  CHECK(says(head("openrouter", "anthropic/claude-sonnet-5.5", "max"), R"("reasoning":{"effort":"xhigh"},)"));
+  CHECK(says(head("deepseek", "deepseek-v4-pro", "none"), R"("thinking":{"type":"disabled"},)"));
+  CHECK(says(head("deepseek", "deepseek-v4-pro", "xhigh"), R"("thinking":{"type":"enabled"},"reasoning_effort":"max",)"));
+  CHECK(says(head("moonshot", "kimi-k3", "medium"), R"("reasoning_effort":"high",)"));
+  CHECK_FALSE(says(head("moonshot", "kimi-k3", "medium"), "thinking"));
+  CHECK(says(head("moonshot", "kimi-k2.6", "none"), R"("thinking":{"type":"disabled"},)"));
+  CHECK(says(head("minimax", "MiniMax-M3", "low"), R"("thinking":{"type":"adaptive"},"reasoning_split":true,)"));
+  CHECK(says(head("minimax", "MiniMax-M2.7", "none"), R"("reasoning_split":true,"max_tokens")"));
+  CHECK(says(head("zai", "glm-5.1", "low"), R"("thinking":{"type":"enabled"},"max_tokens")"));
+  CHECK(says(head("alibaba", "qwen3-max", "none"), R"("enable_thinking":false,)"));
+  CHECK(says(head("alibaba", "qwen3-max", "high"), R"("enable_thinking":true,)"));
+  for (const char* wire : {"openai", "azure-chat", "openrouter", "deepseek", "moonshot", "zai", "alibaba", "mistral"}) {
+    CAPTURE(wire);
+    CHECK_FALSE(says(head(wire, "gpt-5.4", ""), "effort"));
+    CHECK_FALSE(says(head(wire, "kimi-k2.6", ""), "thinking"));
+    if (std::string_view(wire) != "openrouter") CHECK_FALSE(says(head(wire, "llama3", "high"), "high"));
+  }
+  CHECK_FALSE(says(head("openai", "kimi-k2.6", "none"), "effort"));
+
+  // Chat Completions refuses the tools of a model that thinks, from gpt-5.4 on.
+  const ToolSpec tool{"f", "d", "{}"};
+  CHECK(says(head("openai", "gpt-6.1-sol", "", {tool}), R"("reasoning_effort":"none",)"));
+  CHECK(says(head("openai", "gpt-6.1-sol", "high", {tool}), R"("reasoning_effort":"none",)"));
+  CHECK(says(head("openai", "gpt-5.2", "high", {tool}), R"("reasoning_effort":"high",)"));
+  CHECK_FALSE(says(head("openai", "openai/gpt-6-sol", "", {tool}), "effort"));
+}
+
+TEST_CASE("openrouter: what the model behind it signed or encrypted goes back, about our calls") {
+  const Decoded decoded = decode("openrouter", as_events(R"(
+{"choices":[{"index":0,"delta":{"content":"","reasoning":"I ","reasoning_details":[{"type":"reasoning.text","text":"I ","format":"anthropic-claude-v1","index":0}]}}]}
+{"choices":[{"index":0,"delta":{"content":"","reasoning":"think","reasoning_details":[{"type":"reasoning.text","text":"think","format":"anthropic-claude-v1","index":0}]}}]}
+{"choices":[{"index":0,"delta":{"reasoning_details":[{"type":"reasoning.text","signature":"c2ln","format":"anthropic-claude-v1","index":0}]}}]}
+{"choices":[{"index":0,"delta":{"content":"Look."}}]}
+{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"tool_\"1","type":"function","function":{"name":"f","arguments":"{}"}}],"reasoning_details":[{"type":"reasoning.encrypted","data":"ZW5j","id":"tool_\"1","format":"google-gemini-v1","index":1},{"type":"reasoning.encrypted","id":"x","index":2}]}}]}
+{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}
+[DONE]
+)"));
+  REQUIRE(decoded.reply);
+  CHECK(decoded.heard.reasoning == "I think");
+  std::vector<Block> blocks = decoded.reply->blocks;
+  const std::string details = R"([{"type":"reasoning.text","text":"I think","signature":"c2ln","format":"anthropic-claude-v1","index":0},)"
+                              R"({"type":"reasoning.encrypted","data":"ZW5j","id":"tool_\"1","format":"google-gemini-v1","index":1}])";
+  REQUIRE(blocks == std::vector<Block>{Reasoning{"I think", details, false}, Text{"Look."}, ToolCall{"tool_\"1", "f", "{}", {}, "tool_\"1"}});
+
+  std::get<ToolCall>(blocks[2]).id = "call00001";
+  CHECK(encoded({Role::assistant, blocks, "openrouter"}, "openrouter") ==
+        R"({"role":"assistant","content":"Look.","reasoning_details":[)"
+        R"({"type":"reasoning.text","text":"I think","signature":"c2ln","format":"anthropic-claude-v1","index":0},)"
+        R"({"type":"reasoning.encrypted","data":"ZW5j","id":"call00001","format":"google-gemini-v1","index":1}],)"
+        R"("tool_calls":[{"id":"call00001","type":"function","function":{"name":"f","arguments":"{}"}}]})");
+  CHECK(encoded({Role::assistant, blocks, "anthropic"}, "openrouter").find("reasoning") == std::string::npos);
+  CHECK(encoded({Role::assistant, blocks, "openrouter"}, "openai").find("reasoning") == std::string::npos);
+}
+
+TEST_CASE("minimax: what was thought comes as details, and goes back as such") {
+  const Decoded decoded = decode("minimax", as_events(R"(
+{"choices":[{"index":0,"delta":{"role":"assistant","content":"","reasoning_details":[{"type":"reasoning.text","id":"reasoning-text-1","format":"MiniMax-response-v1","index":0,"text":"The user"}]}}]}
+{"choices":[{"index":0,"delta":{"content":"","reasoning_details":[{"type":"reasoning.text","id":"reasoning-text-1","format":"MiniMax-response-v1","index":0,"text":" is asking."}]}}]}
+{"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}
+[DONE]
+)"));
+  REQUIRE(decoded.reply);
+  const std::string details =
+      R"([{"type":"reasoning.text","text":"The user is asking.","id":"reasoning-text-1","format":"MiniMax-response-v1","index":0}])";
+  CHECK(decoded.reply->blocks == std::vector<Block>{Reasoning{"The user is asking.", details, false}, Text{"Hi"}});
+  CHECK(encoded({Role::assistant, decoded.reply->blocks, "minimax"}, "minimax") ==
+        R"({"role":"assistant","content":"Hi","reasoning_details":)" + details + "}");
+}
+
+TEST_CASE("openrouter: details alone show what was thought, and OpenAI's keep no id") {
+  const Decoded decoded = decode("openrouter", as_events(R"(
+{"choices":[{"delta":{"reasoning_details":[{"type":"reasoning.summary","summary":"Hm","id":"rs_1","format":"openai-responses-v1","index":0}]}}]}
+{"choices":[{"delta":{"reasoning_details":[{"type":"reasoning.encrypted","data":"ZW5j","id":"rs_1","format":"openai-responses-v1","index":0},7]}}]}
+{"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]})"));
+  REQUIRE(decoded.reply);
+  CHECK(decoded.reply->blocks ==
+        std::vector<Block>{Reasoning{"Hm",
+                                     R"([{"type":"reasoning.summary","summary":"Hm","format":"openai-responses-v1","index":0},)"
+                                     R"({"type":"reasoning.encrypted","data":"ZW5j","format":"openai-responses-v1","index":0}])",
+                                     false},
+                           Text{"x"}});
+  CHECK(decoded.heard.reasoning == "Hm");
+}
+
+TEST_CASE("openai: what an answer cites belongs to its text") {
+  const Decoded annotated = decode_events(R"(
+{"choices":[{"delta":{"content":"It is so."}}]}
+{"choices":[{"delta":{"annotations":[{"type":"url_citation","url_citation":{"url":"https://a","title":"A","content":"so","start_index":0}},{"type":"file"},null]},"finish_reason":"stop"}]})");
+  REQUIRE(annotated.reply);
+  CHECK(annotated.reply->blocks == std::vector<Block>{Text{"It is so.", "", {{"https://a", "A", "so"}}}});
+  // Perplexity repeats its sources in every event; those with titles say more.
+  const std::string sources = R"("citations":["https://a"],"search_results":[{"title":"A","url":"https://a","snippet":"so"}],)";
+  const Decoded searched = decode_events("{" + sources + R"("choices":[{"delta":{"content":"x"}}]})" "\n{" + sources +
+                                         R"("choices":[{"delta":{"content":"y"},"finish_reason":"stop"}]})");
+  REQUIRE(searched.reply);
+  CHECK(searched.reply->blocks == std::vector<Block>{Text{"xy", "", {{"https://a", "A", "so"}}}});
+  const Decoded body = decode("openai", R"({"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"citations":["https://a",7]})");
+  REQUIRE(body.reply);
+  CHECK(body.reply->blocks == std::vector<Block>{Text{"x", "", {{"https://a", "", ""}}}});
+}
+
 TEST_CASE("openai: where requests go") {
+  const auto azure = make_provider("azure-chat");
+  CHECK(azure->endpoint("https://me.openai.azure.com", "m").url == "https://me.openai.azure.com/openai/v1/chat/completions");
+  CHECK(azure->authenticate("k", {}).headers.at(0).name == "api-key");
   CHECK(provider->endpoint("", "m").url == "https://api.openai.com/v1/chat/completions");
   CHECK(provider->endpoint("http://127.0.0.1:11434", "m").url == "http://127.0.0.1:11434/v1/chat/completions");
   CHECK(provider->endpoint("http://127.0.0.1:11434/v1/", "m").url == "http://127.0.0.1:11434/v1/chat/completions");
@@ -294,7 +409,7 @@ TEST_CASE("a conversation only grows at its end, on every wire") {
       {Role::user, {Text{"four"}, Image{"image/png", "aGk="}}, {}},
   };
   const Prompt prompt{"system \"quoted\"\n", {{"f", "d", R"({"type":"object"})"}}};
-  for (const char* wire : {"anthropic", "openai", "openrouter", "deepseek", "mistral"}) {
+  for (const char* wire : {"anthropic", "openai", "openrouter", "deepseek", "mistral", "responses", "azure", "xai"}) {
     CAPTURE(wire);
     const auto codec = make_provider(wire);
     std::string previous;
