@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "capi/handles.hpp"
 #include "core/call_policy.hpp"
+#include "provider/provider.hpp"
 
 using namespace joey;
 using namespace joey::capi;
@@ -343,6 +344,15 @@ joey_status joey_session_box(const joey_session* session, joey_text** out_json) 
     for (const std::string& line : report.restricted) json.value(to_utf8(line));
     json.end_array().end_object();
     *out_json = make_text(std::move(out));
+    return JOEY_OK;
+  });
+}
+
+joey_status joey_catalogue(joey_text** out_json) {
+  return guarded([&]() -> joey_status {
+    clear(out_json);
+    if (out_json == nullptr) return invalid("out_json is NULL");
+    *out_json = make_text(catalogue_json());
     return JOEY_OK;
   });
 }

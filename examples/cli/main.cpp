@@ -31,6 +31,7 @@ int dispatch(const cli::Options& options) {
     case cli::Command::explain: return cli::explain(options);
     case cli::Command::tool: return cli::tool(options);
     case cli::Command::tools: return cli::tools(options);
+    case cli::Command::models: return cli::models(options);
   }
   return cli::exit_usage;
 }

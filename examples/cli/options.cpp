@@ -41,6 +41,7 @@ class Parser {
     define_restore(app);
     define_tool(app);
     define_tools(app);
+    define_models(app);
     define_project(app);
     define_policy(app);
   }
@@ -240,6 +241,13 @@ class Parser {
     sub.add_option("--model", options_.model, "As this model gets them")->type_name("NAME");
     add_tool_changes(sub);
     sub.add_flag("--json", options_.json, "As JSON, with the schemas of their arguments");
+  }
+
+  void define_models(CLI::App& app) {
+    CLI::App& sub = command(app, Command::models, "models", "The providers and models known by name, with their limits and prices");
+    sub.add_option("WORD", options_.model, "Only those whose names have it in them");
+    sub.add_flag("--json", options_.json, "As JSON");
+    sub.footer("Any other model works too: name it with --model, and how much it reads with --context-window.");
   }
 
   void add_task(CLI::App& sub) {

@@ -22,7 +22,7 @@ struct UsageError : std::runtime_error {
 };
 
 enum class Command : unsigned char {
-  run, resume, tasks, show, events, replay, audit, checkpoints, diff, restore, tool, tools, project, explain
+  run, resume, tasks, show, events, replay, audit, checkpoints, diff, restore, tool, tools, models, project, explain
 };
 enum class OutputFormat : unsigned char { text, jsonl };
 

@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <vector>
 
@@ -22,34 +21,43 @@ std::string variable(const char* name) {
   return value == nullptr ? std::string() : value;
 }
 
-struct KeyVariable {
-  const char* provider;
-  const char* name;  // empty: a server of one's own, which needs none
+struct ProviderRow {
+  std::string base_url;
+  std::string key_variable;  // empty: none is needed
 };
-constexpr std::array key_variables{KeyVariable{"anthropic", "ANTHROPIC_API_KEY"},
-                                   KeyVariable{"openai", "OPENAI_API_KEY"},
-                                   KeyVariable{"openrouter", "OPENROUTER_API_KEY"},
-                                   KeyVariable{"alibaba", "DASHSCOPE_API_KEY"},
-                                   KeyVariable{"ollama", ""},
-                                   KeyVariable{"lmstudio", ""},
-                                   KeyVariable{"llamacpp", ""},
-                                   KeyVariable{"vllm", ""}};
 
-// "mistral" has MISTRAL_API_KEY, and so on, unless the table says otherwise.
-std::string key_variable(const std::string& provider) {
-  for (const KeyVariable& entry : key_variables) {
-    if (entry.provider == provider) return entry.name;
+// Nothing when joey knows none of this name: making the session says so.
+std::optional<ProviderRow> find_provider(std::string_view name) {
+  const joey::Text json = joey::catalogue();
+  JsonReader reader;
+  for (const auto item : array_of(reader.object(json), "providers")) {
+    Object row;
+    if (item.get(row) != simdjson::SUCCESS || text_of(row, "name") != name) continue;
+    return ProviderRow{std::string(text_of(row, "base_url")), std::string(text_of(row, "key_variable"))};
   }
-  std::string name;
-  for (const char c : provider) name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? static_cast<char>(std::toupper(c)) : '_';
-  return name + "_API_KEY";
+  return std::nullopt;
+}
+
+// The address with each {NAME} in it as the environment has it.
+std::string filled_in(std::string url, const std::string& provider) {
+  for (std::size_t open = url.find('{'); open != std::string::npos; open = url.find('{', open)) {
+    const std::size_t close = url.find('}', open);
+    const std::string name = url.substr(open + 1, close - open - 1);
+    const std::string value = variable(name.c_str());
+    if (value.empty()) {
+      throw UsageError(fmt::format("{} is not set: provider \"{}\" is at {}, or where --base-url says", name, provider, url));
+    }
+    url.replace(open, close + 1 - open, value);
+    open += value.size();
+  }
+  return url;
 }
 
 // The provider whose key is set.
 std::string chosen_provider(const Options& options) {
   if (!options.provider.empty()) return options.provider;
   for (const char* provider : {"anthropic", "openai", "openrouter"}) {
-    if (!variable(key_variable(provider).c_str()).empty()) return provider;
+    if (!variable(find_provider(provider)->key_variable.c_str()).empty()) return provider;
   }
   if (!variable("OLLAMA_HOST").empty()) return "ollama";
   if (!options.base_url.empty()) return "openai";  // what servers of one's own speak
@@ -81,7 +89,12 @@ joey::SessionOptions with_provider(joey::SessionOptions session, const std::stri
   session.provider = provider;
   const bool own_address = !session.base_url.empty();
   if (provider == "ollama" && !own_address) session.base_url = ollama_url();
-  const std::string name = key_variable(provider);
+  const auto row = find_provider(provider);
+  if (!row) return session;
+  if (session.base_url.empty() && row->base_url.find('{') != std::string::npos) {
+    session.base_url = filled_in(row->base_url, provider);
+  }
+  const std::string& name = row->key_variable;
   if (name.empty()) return session;
   session.api_key = variable(name.c_str());
   if (session.api_key.empty() && !own_address) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 #include <vector>
 
 #include "event.hpp"
@@ -54,6 +55,45 @@ int tool(const Options& options) {
                                json_string(error.what())));
     return exit_failed;
   }
+}
+
+int models(const Options& options) {
+  const joey::Text json = joey::catalogue();
+  Terminal terminal;
+  if (options.json) {
+    terminal.write(json_line(json, terminal.terminal()));
+    return exit_completed;
+  }
+  JsonReader reader;
+  const Object catalogue = reader.object(json);
+  const auto wanted = [&](std::string_view name) { return name.find(options.model) != name.npos; };
+  std::string lines;
+  for (const auto item : array_of(catalogue, "providers")) {
+    Object row;
+    if (item.get(row) != simdjson::SUCCESS || !wanted(text_of(row, "name"))) continue;
+    lines += fmt::format("  {:<18} {:<30} {:<24} {}\n", text_of(row, "name"), text_of(row, "model").empty() ? "name a model" : text_of(row, "model"),
+                         text_of(row, "key_variable").empty() ? "no key" : text_of(row, "key_variable"), text_of(row, "base_url"));
+  }
+  if (!lines.empty()) {
+    terminal.write(terminal.paint(Tone::bold, fmt::format("  {:<18} {:<30} {:<24} {}", "provider", "model by default", "key", "address")) + "\n" + lines);
+  }
+  const std::string providers = std::exchange(lines, {});
+  const auto price = [](double usd) { return usd > 0 ? fmt::format("{:g}", usd) : std::string("-"); };
+  for (const auto item : array_of(catalogue, "models")) {
+    Object row;
+    if (item.get(row) != simdjson::SUCCESS || !wanted(text_of(row, "id"))) continue;
+    lines += fmt::format("  {:<28} {:>10} {:>9} {:>8} {:>8} {:>8} {:>8}\n", text_of(row, "id"), number_of(row, "context_window"),
+                         number_of(row, "output_tokens_max"), price(real_of(row, "price_input")), price(real_of(row, "price_output")),
+                         price(real_of(row, "price_cache_read")), price(real_of(row, "price_cache_write")));
+  }
+  if (!lines.empty()) {
+    terminal.write((providers.empty() ? "" : "\n") +
+                   terminal.paint(Tone::bold, fmt::format("  {:<28} {:>10} {:>9} {:>8} {:>8} {:>8} {:>8}", "model (ids begin so)", "window",
+                                                          "answer", "input $", "output $", "cached $", "caching $")) +
+                   "\n" + lines);
+  }
+  if (providers.empty() && lines.empty()) throw UsageError(fmt::format("nothing known has \"{}\" in its name", options.model));
+  return exit_completed;
 }
 
 int tools(const Options& options) {

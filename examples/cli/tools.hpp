@@ -8,6 +8,7 @@ namespace cli {
 // All return the program's exit code.
 [[nodiscard]] int tool(const Options& options);
 [[nodiscard]] int tools(const Options& options);
+[[nodiscard]] int models(const Options& options);
 [[nodiscard]] int project(const Options& options);
 [[nodiscard]] int explain(const Options& options);
 

@@ -226,6 +226,15 @@ JOEY_API joey_status joey_engine_step(joey_engine *engine, int32_t timeout_ms);
  */
 JOEY_API joey_status joey_engine_rewrap_store_keys(joey_engine *engine);
 
+/**
+ * The providers and models known by name: {"providers":[{"name","wire","base_url","key_variable","model"}...],"models":
+ * [{"id","context_window","output_tokens_max","images","temperature","price_input","price_output","price_cache_read",
+ * "price_cache_write"}...]}. `{NAME}` in a base_url is for the host to fill in; `key_variable` is where people keep the key,
+ * "" when none is needed; `model` is the default, "" when one has to be named. A model belongs to the longest id that its own
+ * begins with; prices are US dollars per million tokens, 0 where none is known. Threads: any. Since: 1.0.
+ */
+JOEY_API joey_status joey_catalogue(joey_text **out_json);
+
 /* ---- Session ------------------------------------------------------------------------------------------------------ */
 
 typedef struct joey_session_options {

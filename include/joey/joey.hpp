@@ -561,6 +561,13 @@ void Engine::add_provider(std::string_view name, Handler handler) {
 
 // ---- Session ----------------------------------------------------------------------------------------------------------
 
+// The providers and models known by name, as JSON: joey_catalogue().
+[[nodiscard]] inline Text catalogue() {
+  joey_text* json = nullptr;
+  check(joey_catalogue(&json));
+  return Text(json);
+}
+
 // What joey_session_options says, with the same defaults; an empty string is the default.
 struct SessionOptions {
   std::string workspace{};  // required: a directory, the root of all paths

@@ -154,6 +154,8 @@ std::string plain_id(std::string_view model) {
 
 }  // namespace
 
+std::span<const ModelInfo> known_models() { return models; }
+
 ModelInfo model_info(std::string_view model) {
   const std::string id = plain_id(model);
   ModelInfo best;

@@ -10,28 +10,41 @@
 namespace joey {
 namespace {
 
-constexpr std::array<ProviderPreset, 18> presets{{
-    // name, wire, base_url, key_variable, model
+constexpr auto presets = std::to_array<ProviderPreset>({
+    // name, wire, base_url, key_variable, model, wire_elsewhere
     {"anthropic", "anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY", "claude-sonnet-5-5"},
-    {"openai", "openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-6.1-sol"},
-    {"openrouter", "openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "anthropic/claude-sonnet-5.5"},
-    {"deepseek", "deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", "deepseek-v4-pro"},
-    {"moonshot", "deepseek", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", "kimi-k3"},
+    {"openai", "responses", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-6.1-sol", "openai"},
+    {"openai-chat", "openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-4.1"},
+    {"openai-responses", "responses", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-6.1-sol"},
+    {"azure", "azure", "https://{AZURE_OPENAI_RESOURCE}.openai.azure.com/openai/v1", "AZURE_OPENAI_API_KEY", ""},
+    {"azure-chat", "azure-chat", "https://{AZURE_OPENAI_RESOURCE}.openai.azure.com/openai/v1", "AZURE_OPENAI_API_KEY", ""},
     {"mistral", "mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "mistral-large-latest"},
-    {"xai", "openai", "https://api.x.ai/v1", "XAI_API_KEY", "grok-4.7"},
+    {"xai", "xai", "https://api.x.ai/v1", "XAI_API_KEY", "grok-4.7"},
+    {"deepseek", "deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", "deepseek-v4-pro"},
+    {"moonshot", "moonshot", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", "kimi-k3"},
+    {"zai", "zai", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY", "glm-5.3"},
+    {"minimax", "minimax", "https://api.minimax.io/v1", "MINIMAX_API_KEY", "MiniMax-M3"},
+    {"alibaba", "alibaba", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY", "qwen3-max"},
+    {"perplexity", "openai", "https://api.perplexity.ai/chat/completions", "PERPLEXITY_API_KEY", "sonar-pro"},
+    // Who serves the models of others.
+    {"openrouter", "openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "anthropic/claude-sonnet-5.5"},
+    {"requesty", "openai", "https://router.requesty.ai/v1", "REQUESTY_API_KEY", ""},
+    {"vercel", "openai", "https://ai-gateway.vercel.sh/v1", "AI_GATEWAY_API_KEY", ""},
+    {"huggingface", "openai", "https://router.huggingface.co/v1", "HF_TOKEN", ""},
     {"groq", "openai", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "openai/gpt-oss-120b"},
     {"together", "openai", "https://api.together.xyz/v1", "TOGETHER_API_KEY", ""},
     {"fireworks", "openai", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", ""},
     {"cerebras", "openai", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", ""},
+    {"sambanova", "openai", "https://api.sambanova.ai/v1", "SAMBANOVA_API_KEY", ""},
     {"deepinfra", "openai", "https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY", ""},
     {"gemini", "openai", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY", ""},
-    {"alibaba", "openai", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY", "qwen3-max"},
     // Servers on the person's own machine. OLLAMA_HOST is for the host to read.
+    {"litellm", "openai", "http://127.0.0.1:4000/v1", "LITELLM_API_KEY", ""},
     {"ollama", "openai", "http://127.0.0.1:11434/v1", "", ""},
     {"lmstudio", "openai", "http://127.0.0.1:1234/v1", "", ""},
     {"llamacpp", "openai", "http://127.0.0.1:8080/v1", "", ""},
     {"vllm", "openai", "http://127.0.0.1:8000/v1", "", ""},
-}};
+});
 
 }  // namespace
 

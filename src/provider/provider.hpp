@@ -122,9 +122,10 @@ class Provider {
 struct ProviderPreset {
   std::string_view name;          // "openrouter"
   std::string_view wire;          // for make_provider()
-  std::string_view base_url;      // empty: the protocol's vendor
+  std::string_view base_url;      // {NAME} in it is the person's to fill in, as by a variable of that name
   std::string_view key_variable;  // "OPENROUTER_API_KEY"; empty: needs none
   std::string_view model;         // the default; empty: the person must choose
+  std::string_view wire_elsewhere{};  // that other servers speak in its place, at a base URL of the person's; empty: the same
 };
 
 [[nodiscard]] std::span<const ProviderPreset> provider_presets();
@@ -170,6 +171,13 @@ struct ToolPreference {
 // Never fails: an unknown model gets the defaults above and no prices. A vendor before the name ("anthropic/...") and
 // that vendor's way of writing it do not matter.
 [[nodiscard]] ModelInfo model_info(std::string_view model);
+
+// Every row that is known, by its id or what ids begin with.
+[[nodiscard]] std::span<const ModelInfo> known_models();
+
+// {"providers":[{"name","wire","base_url","key_variable","model"}...],"models":[{"id","context_window","output_tokens_max",
+// "images","temperature","price_input","price_output","price_cache_read","price_cache_write"}...]}: what joey_catalogue() tells.
+[[nodiscard]] std::string catalogue_json();
 
 [[nodiscard]] double price_usd(const ModelInfo& info, const Usage& usage);
 

@@ -278,12 +278,19 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
     return failure(ErrorCode::invalid_argument,
                    fmt::format("there is no provider \"{}\"; there are: {}", request.provider, names_of_presets()));
   } else {
-    config.wire = preset->wire;
+    const bool elsewhere = !request.base_url.empty() && request.base_url != preset->base_url;
+    config.wire = elsewhere && !preset->wire_elsewhere.empty() ? preset->wire_elsewhere : preset->wire;
     if (config.model.empty()) config.model = preset->model;
     if (config.model.empty()) {
       return failure(ErrorCode::invalid_argument, fmt::format("provider \"{}\" has no default model: name one", request.provider));
     }
-    if (request.base_url.empty()) request.base_url = preset->base_url;
+    if (request.base_url.empty()) {
+      if (preset->base_url.find('{') != preset->base_url.npos) {
+        return failure(ErrorCode::invalid_argument,
+                       fmt::format("provider \"{}\" needs a base_url: {}", request.provider, preset->base_url));
+      }
+      request.base_url = preset->base_url;
+    }
   }
   const ModelInfo info = model_info(config.model);
   if (Status read = read_context(request, info, config); !read) return tl::unexpected(std::move(read.error()));

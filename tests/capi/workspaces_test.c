@@ -47,6 +47,11 @@ static void project(int32_t loop) {
   CHECK_HOLDS(content_of(text), "\"origin\":\"project\",\"groups\":[\"read\"]");
   CHECK_HOLDS(content_of(text), "\"warnings\":[]");
   joey_text_destroy(text);
+  INVALID(joey_catalogue(NULL));
+  OK(joey_catalogue(&text));
+  CHECK_HOLDS(joey_text_data(text), "\"name\":\"anthropic\"");
+  CHECK_HOLDS(joey_text_data(text), "\"id\":\"gpt-4.1\"");
+  joey_text_destroy(text);
   INVALID(joey_session_project(NULL, &text));
   CHECK(text == NULL);
   INVALID(joey_session_project(w.session, NULL));
