@@ -77,15 +77,7 @@ class Parser {
         ->envname("JOEY_MODEL")
         ->group(model_group);
     add_base_url(sub);
-    sub.add_option("--reasoning", options_.reasoning_effort, "How much it thinks: none, minimal, low, medium, high, xhigh, max")
-        ->type_name("LEVEL")
-        ->group(model_group);
-    sub.add_option("--context-window", options_.context_window, "Tokens the model takes, where that is not known of it")
-        ->type_name("N")
-        ->group(model_group);
-    sub.add_option("--condense-at", options_.condense_percent, "Sum the conversation up from this percentage of the window on")
-        ->type_name("N")
-        ->group(model_group);
+    add_thinking(sub);
     add_tool_changes(sub);
     sub.add_option("--max-turns", options_.turns_max, "End after that many model turns")->type_name("N")->group(limits_group);
     sub.add_option("--max-cost", options_.cost_usd_max, "Send no request that could bring the cost above this, in US dollars")
@@ -117,9 +109,10 @@ class Parser {
     add_auto_approve(sub);
     add_box(sub);
     add_secrets(sub);
-    sub.add_option("--provider", options_.provider, "Must be the task's own")->type_name("NAME")->group(model_group);
-    sub.add_option("--model", options_.model, "Must be the task's own")->type_name("NAME")->group(model_group);
+    sub.add_option("--provider", options_.provider, "Go on with another")->type_name("NAME")->group(model_group);
+    sub.add_option("--model", options_.model, "Go on with another")->type_name("NAME")->group(model_group);
     add_base_url(sub);
+    add_thinking(sub);
     add_tool_changes(sub);
     add_storage(sub);
     add_checkpoints(sub);
@@ -330,6 +323,17 @@ class Parser {
   void add_base_url(CLI::App& sub) {
     sub.add_option("--base-url", options_.base_url, "Where the provider's API is, as http://127.0.0.1:8080/v1")
         ->type_name("URL")
+        ->group(model_group);
+  }
+  void add_thinking(CLI::App& sub) {
+    sub.add_option("--reasoning", options_.reasoning_effort, "How much it thinks: none, minimal, low, medium, high, xhigh, max")
+        ->type_name("LEVEL")
+        ->group(model_group);
+    sub.add_option("--context-window", options_.context_window, "Tokens the model takes, where that is not known of it")
+        ->type_name("N")
+        ->group(model_group);
+    sub.add_option("--condense-at", options_.condense_percent, "Sum the conversation up from this percentage of the window on")
+        ->type_name("N")
         ->group(model_group);
   }
   void add_database(CLI::App& sub) {

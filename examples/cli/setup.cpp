@@ -275,14 +275,12 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
 }
 
 joey::Session session_of_task(joey::Engine& engine, const Options& options, const TaskView& task) {
-  const auto differs = [](const std::string& asked, const std::string& own) { return !asked.empty() && asked != own; };
-  if (differs(options.provider, task.provider) || differs(options.model, task.model)) {
-    throw UsageError(fmt::format("{} runs with {} and {}: go on with those, or start a new task", task.id, task.provider,
-                                 task.model));
-  }
+  // With another provider neither the model nor the address are what they were.
+  const bool other = !options.provider.empty() && options.provider != task.provider;
+  const std::string provider = other ? options.provider : task.provider;
   joey::SessionOptions session{.workspace = options.moved_workspace.empty() ? task.workspace : options.moved_workspace,
-                               .model = task.model,
-                               .base_url = options.base_url.empty() ? task.base_url : options.base_url,
+                               .model = other || !options.model.empty() ? options.model : task.model,
+                               .base_url = other || !options.base_url.empty() ? options.base_url : task.base_url,
                                .allow = options.auto_approve.value_or(""),
                                .home = home_directory(),
                                .checkpoints = checkpoints_directory(options),
@@ -291,8 +289,11 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
                                .key_shapes = !options.show_keys,
                                // The task's own rules hold; these are what the box needs to have a network.
                                .allow_hosts = joined(task.allow_hosts, "--allow-host"),
-                               .deny_hosts = joined(task.deny_hosts, "--deny-host")};
-  joey::Session made = made_session(engine, with_images(with_provider(std::move(session), task.provider)));
+                               .deny_hosts = joined(task.deny_hosts, "--deny-host"),
+                               .context_window = options.context_window != 0 || other ? options.context_window : task.context_window,
+                               .condense_percent = options.condense_percent,
+                               .reasoning_effort = options.reasoning_effort.empty() ? task.reasoning_effort : options.reasoning_effort};
+  joey::Session made = made_session(engine, with_images(with_provider(std::move(session), provider)));
   add_secrets(made, options);
   check_rule_names(made, options);
   return made;

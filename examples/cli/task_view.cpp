@@ -23,13 +23,12 @@ bool TaskView::apply(const Event& event) {
     created_at = event.at;
     workspace = text_of(config, "workspace");
     mode = text_of(config, "mode");
-    provider = text_of(config, "provider");
-    base_url = text_of(config, "base_url");
+    take_model(config);
     box = text_of(config, "box");
     allow_hosts = texts_of(config, "hosts_allow");
     deny_hosts = texts_of(config, "hosts_deny");
-    model = text_of(config, "model");
-    priced = real_of(config, "price_input") > 0 || real_of(config, "price_output") > 0;
+  } else if (type == "model.changed") {
+    take_model(event.object("model"));
   } else if (type == "user.message") {
     if (title.empty()) title = one_line(event.text("text"));
   } else if (type == "mode.changed") {
@@ -113,6 +112,15 @@ const Call* TaskView::waiting() const {
 }
 
 int TaskView::depth() const { return static_cast<int>(std::count(id.begin(), id.end(), '.')); }
+
+void TaskView::take_model(Object config) {
+  provider = text_of(config, "provider");
+  base_url = text_of(config, "base_url");
+  model = text_of(config, "model");
+  context_window = static_cast<std::uint32_t>(number_of(config, "context_window"));
+  reasoning_effort = text_of(config, "reasoning_effort");
+  priced = real_of(config, "price_input") > 0 || real_of(config, "price_output") > 0;
+}
 
 void TaskView::read_calls(Array blocks) {
   calls.clear();

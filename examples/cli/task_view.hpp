@@ -60,6 +60,8 @@ class TaskView {
   std::vector<std::string> allow_hosts;
   std::vector<std::string> deny_hosts;
   std::string model;
+  std::uint32_t context_window{0};
+  std::string reasoning_effort;
   std::string title;
   bool priced{false};  // the model's prices are known
   TaskPhase phase{TaskPhase::idle};
@@ -78,6 +80,7 @@ class TaskView {
   std::string result;  // or the message that it ended with
 
  private:
+  void take_model(Object config);
   void read_calls(Array blocks);
   void add_usage(const Event& event);
 };

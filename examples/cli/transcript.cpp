@@ -54,6 +54,9 @@ void Transcript::add(TaskView& view, const Event& event) {
       begin(Section::note);
       put_line(view.depth(), Tone::dim, "the conversation outgrows the model's window: it is summed up");
     }
+  } else if (type == "model.changed") {
+    begin(Section::note);
+    put_line(view.depth(), Tone::dim, fmt::format("goes on with {} of {}", clean(view.model), clean(view.provider)));
   } else if (type == "context.reduced") {
     begin(Section::note);
     put_line(view.depth(), Tone::dim, fmt::format("the conversation was reduced from about {} to {} tokens ({})",

@@ -512,7 +512,8 @@ JOEY_API joey_status joey_task_start(joey_session *session, const char *input, s
 /**
  * Takes up a task of the store: one that this or an earlier engine ran. What was under way when that engine ended goes
  * on: a request is sent again, a tool that only reads runs again, any other that had started is reported to the model as
- * interrupted. A task that waits, is paused or has ended stays so.
+ * interrupted. A task that waits, is paused or has ended stays so. In a session with another provider, model or window it
+ * goes on with that one from its next request on: JOEY_EVENT_MODEL_CHANGED. What it may do, and its limits, stay.
  *
  * @return JOEY_OK, also when the task is live in this engine already; JOEY_ERR_NOT_FOUND; JOEY_ERR_BUSY when another
  *         engine runs it; JOEY_ERR_CORRUPT when its journal cannot be read; JOEY_ERR_INVALID_ARGUMENT.
@@ -685,6 +686,8 @@ JOEY_API joey_status joey_audit_verify(const char *lines, size_t lines_size, joe
                                              `name` is "summary" (the model summed it up), "results" (old results of tools
                                              were shortened) or "latest" (the rest has left); `text` is what the conversation
                                              begins with now, "" when that is what it was. The journal keeps everything. */
+#define JOEY_EVENT_MODEL_CHANGED 28     /**< The task goes on with the model of the session that it was opened in: `name` is the
+                                             provider, `text` the model. */
 #define JOEY_EVENT_DELTA_TEXT 100           /**< A piece of the model's answer: `text`. */
 #define JOEY_EVENT_DELTA_REASONING 101      /**< A piece of its reasoning: `text`. */
 #define JOEY_EVENT_DELTA_TOOL_ARGUMENTS 102 /**< A piece of a call's arguments: `name` is the tool, `text` the JSON. */

@@ -137,6 +137,7 @@ enum class EventKind : std::int32_t {
   egress = JOEY_EVENT_EGRESS,
   condense_asked = JOEY_EVENT_CONDENSE_ASKED,
   context_reduced = JOEY_EVENT_CONTEXT_REDUCED,
+  model_changed = JOEY_EVENT_MODEL_CHANGED,
   delta_text = JOEY_EVENT_DELTA_TEXT,
   delta_reasoning = JOEY_EVENT_DELTA_REASONING,
   delta_tool_arguments = JOEY_EVENT_DELTA_TOOL_ARGUMENTS,

@@ -270,6 +270,12 @@ struct Applier {
     task.cost_usd += e.cost_usd;
   }
   void operator()(const event::CacheBroken&) {}
+  void operator()(const event::ModelChanged& e) {
+    take_model(task.config, e.model);
+    // The prompt is made anew: models differ in the tools they get.
+    task.context_tokens = std::max<std::int64_t>(0, task.context_tokens - tokens_of(task, task.prompt.bytes));
+    task.prompt = {};
+  }
   void operator()(const event::CondenseAsked&) { task.condense_asked = true; }
   void operator()(const event::ContextReduced& e) {
     task.context_tokens = e.tokens_after;
@@ -486,7 +492,7 @@ class Decider {
     if (in.prompt.mode != task().mode) return {};  // the mode changed again: its own prompt is on the way
     if (in.prompt != task().prompt && task().phase != Phase::ended) {
       const bool same_bytes = in.prompt.system == task().prompt.system && in.prompt.tools == task().prompt.tools;
-      if (task().turn > 0 && !same_bytes) break_cache("mode", task().context_tokens);
+      if (task().turn > 0 && !same_bytes) break_cache(task().prompt.mode.empty() ? "model" : "mode", task().context_tokens);
       emit(in.prompt);
     }
     // A wait is over when the prompt for the next request was asked for.
@@ -530,6 +536,7 @@ class Decider {
         retryable(in.error.error) && task().failures < task().config.limits.retries_max && wait <= retry_after_max_ms;
     const Timestamp retry_at = again ? now_ + std::max<std::int64_t>(wait, 1) : 0;
     emit(event::ModelFailed{in.turn, in.attempt, in.error.error, in.error.message, in.error.status, retry_at});
+    if (task().too_long) too_long_words_ = in.error.message;
     if (again) {
       carry_out(effect::SetTimer{retry_at});
     } else if (task().too_long || task().condense_failed) {
@@ -826,6 +833,7 @@ class Decider {
 
   // The next request: the same again when the last has no answer and nothing new to say, otherwise a new turn.
   void next_request() {
+    adopt_model();
     const bool again = task().turn > 0 && !task().answered && !task().news;
     if (auto stop = limit_reached(again)) return end(stop->first, stop->second);
     if (task().prompt.mode != task().mode) return carry_out(effect::PreparePrompt{task().mode});
@@ -834,6 +842,13 @@ class Decider {
     // Last of all, since it changes most: what stands before it stays the same from request to request.
     if (!again && !around_.news.empty()) emit(event::EnvironmentNoted{std::string(around_.news)});
     send(again, {});
+  }
+
+  void adopt_model() {
+    if (around_.session == nullptr || same_model(task().config, *around_.session)) return;
+    event::ModelChanged changed;
+    take_model(changed.model, *around_.session);
+    emit(std::move(changed));
   }
 
   void send(bool again, std::string_view instruction) {
@@ -953,8 +968,10 @@ class Decider {
   std::string does_not_fit_text() const {
     const TaskConfig& config = task().config;
     if (task().too_long) {
-      return fmt::format("the provider finds the request too long, about {} tokens, and nothing can leave it: choose a model with a "
-                         "larger window, or say less at once", input_tokens_max(task()));
+      const std::string_view words = too_long_words_.empty() ? "the provider finds the request too long" : too_long_words_;
+      return fmt::format("{}. Nothing can leave the conversation, of about {} tokens: choose a model with a larger window, or say "
+                         "less at once",
+                         words, input_tokens_max(task()));
     }
     return fmt::format("the next request would have about {} tokens, and the window of {} has room for {} ({} less {} for the "
                        "answer): choose a model with a larger one, or say less at once",
@@ -1133,6 +1150,7 @@ class Decider {
   }
 
   Decision out_;
+  std::string_view too_long_words_;  // the provider's, of the input
   bool reduced_{false};  // in this decision: the window that is at hand is the one before
   Timestamp now_;
   const Surroundings& around_;

@@ -290,6 +290,7 @@ struct Surroundings {
   std::string_view news{};          // what the next request should say of the surroundings; may be empty
   // The fold of the task's events. Null: what leaves the window cannot be told from what stays, so all of it leaves.
   const Conversation* conversation{nullptr};
+  const TaskConfig* session{nullptr};  // whose model the next request goes to; null: the task's own
 };
 
 struct Decision {

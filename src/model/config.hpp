@@ -62,4 +62,30 @@ struct TaskConfig {
   bool operator==(const TaskConfig&) const = default;
 };
 
+// Whether both ask the same model in the same way, whatever it costs.
+[[nodiscard]] inline bool same_model(const TaskConfig& a, const TaskConfig& b) {
+  return a.provider == b.provider && a.wire == b.wire && a.base_url == b.base_url && a.model == b.model &&
+         a.context_window == b.context_window && a.output_tokens_max == b.output_tokens_max &&
+         a.temperature == b.temperature && a.reasoning_effort == b.reasoning_effort;
+}
+
+// The part of `from` that says which model a task asks, and how.
+inline void take_model(TaskConfig& to, const TaskConfig& from) {
+  to.provider = from.provider;
+  to.wire = from.wire;
+  to.base_url = from.base_url;
+  to.model = from.model;
+  to.context_window = from.context_window;
+  to.output_tokens_max = from.output_tokens_max;
+  to.temperature = from.temperature;
+  to.price_input = from.price_input;
+  to.price_output = from.price_output;
+  to.price_cache_read = from.price_cache_read;
+  to.price_cache_write = from.price_cache_write;
+  to.long_prompt_above = from.long_prompt_above;
+  to.long_prompt_input = from.long_prompt_input;
+  to.long_prompt_output = from.long_prompt_output;
+  to.reasoning_effort = from.reasoning_effort;
+}
+
 }  // namespace joey

@@ -245,6 +245,10 @@ void fields(T& x, V&& visit) {
   visit("usage", x.usage);
   visit("cost_usd", x.cost_usd);
 }
+template <AnyOf<event::ModelChanged> T, class V>
+void fields(T& x, V&& visit) {
+  visit("model", x.model);
+}
 template <AnyOf<event::ContextReduced> T, class V>
 void fields(T& x, V&& visit) {
   visit("cause", x.cause);

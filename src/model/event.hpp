@@ -304,6 +304,13 @@ struct ContextReduced {
   bool operator==(const ContextReduced&) const = default;
 };
 
+// The task was opened in a session with another model, and goes on with that. Every message is encoded anew for it.
+struct ModelChanged {
+  static constexpr std::string_view type = "model.changed";
+  TaskConfig model;  // take_model()'s part of it
+  bool operator==(const ModelChanged&) const = default;
+};
+
 struct TaskPaused {
   static constexpr std::string_view type = "task.paused";
   bool operator==(const TaskPaused&) const = default;
@@ -336,7 +343,8 @@ using EventBody =
                  event::QuestionAsked, event::ToolStarted, event::ToolFinished, event::TodosUpdated,
                  event::SubtaskStarted, event::SubtaskFinished, event::CacheBroken, event::TaskPaused,
                  event::TaskResumed, event::TaskEnded, event::TaskReopened, event::EnvironmentNoted, event::CheckpointTaken,
-                 event::HostConsulted, event::InstructionsFound, event::Egress, event::CondenseAsked, event::ContextReduced>;
+                 event::HostConsulted, event::InstructionsFound, event::Egress, event::CondenseAsked, event::ContextReduced,
+                 event::ModelChanged>;
 
 struct Event {
   std::uint64_t seq{0};

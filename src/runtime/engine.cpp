@@ -108,13 +108,6 @@ Result<std::shared_ptr<TaskRunner>> Engine::fold(std::shared_ptr<Session> sessio
   Task task;
   task.id = journal.task;
   for (const Event& event : journal.events) task = apply(std::move(task), event.body, event.at);
-  const TaskConfig& ours = session->setup().config;
-  if (task.config.wire != ours.wire || task.config.provider != ours.provider) {
-    return failure(ErrorCode::invalid_argument,
-                   fmt::format("{} was run with provider \"{}\" and the session has \"{}\": open it with a session of its "
-                               "own provider",
-                               journal.task, task.config.provider, ours.provider));
-  }
   RequestHead head;
   if (!task.prompt.mode.empty()) {
     auto made = make_head(*session->setup().provider, task.config, task.prompt, journal);

@@ -102,17 +102,28 @@ Result<RequestHead> make_head(const Provider& provider, const TaskConfig& config
 Result<ReplayReport> replay(const Journal& journal) {
   const auto* created = journal.events.empty() ? nullptr : std::get_if<event::TaskCreated>(&journal.events[0].body);
   if (created == nullptr) return failure(ErrorCode::corrupt, fmt::format("{}: does not begin with task.created", journal.task));
-  const auto provider = make_provider(created->config.wire);
-  if (!provider) {
-    return failure(ErrorCode::unsupported, fmt::format("{}: requests of \"{}\" are not encoded by this library",
-                                                       journal.task, created->config.wire));
-  }
+  TaskConfig config = created->config;
+  const auto provider_of_config = [&]() -> Result<std::shared_ptr<const Provider>> {
+    auto provider = make_provider(config.wire);
+    if (provider) return provider;
+    return failure(ErrorCode::unsupported,
+                   fmt::format("{}: requests of \"{}\" are not encoded by this library", journal.task, config.wire));
+  };
+  auto provider = provider_of_config();
+  if (!provider) return tl::unexpected(std::move(provider.error()));
   ReplayReport report;
   Conversation conversation;
-  RequestRope rope(provider);
+  RequestRope rope(*provider);
   for (const Event& event : journal.events) {
+    if (const auto* changed = std::get_if<event::ModelChanged>(&event.body)) {
+      take_model(config, changed->model);
+      provider = provider_of_config();
+      if (!provider) return tl::unexpected(std::move(provider.error()));
+      rope = RequestRope(*provider);
+      rope.restart(conversation.window());
+    }
     if (const auto* prompt = std::get_if<event::PromptSet>(&event.body)) {
-      auto head = make_head(*provider, created->config, *prompt, journal);
+      auto head = make_head(**provider, config, *prompt, journal);
       if (!head) return tl::unexpected(std::move(head.error()));
       rope.set_head(*std::move(head));
     }

@@ -70,7 +70,7 @@ class Session {
   [[nodiscard]] std::span<const Mode> modes() const;
   [[nodiscard]] Surroundings surroundings(std::string_view news = {},
                                           const Conversation* conversation = nullptr) const {
-    return {modes(), specs_, news, conversation};
+    return {modes(), specs_, news, conversation, &setup_.config};
   }
   [[nodiscard]] const std::vector<ToolSpec>& specs() const { return specs_; }
   [[nodiscard]] std::shared_ptr<const Tool> find_tool(std::string_view name) const;

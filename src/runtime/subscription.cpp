@@ -93,6 +93,10 @@ struct Reader {
     record.text = e.message;
   }
   void operator()(const event::CondenseAsked&) const {}
+  void operator()(const event::ModelChanged& e) const {
+    record.name = e.model.provider;
+    record.text = e.model.model;
+  }
   void operator()(const event::ContextReduced& e) const {
     record.name = e.method;
     record.text = e.text;

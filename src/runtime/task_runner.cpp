@@ -196,7 +196,12 @@ Status TaskRunner::seal(Decision& decision, Append& append) {
       const auto ready = session_->find_prompt(*prompt);
       RequestHead head = ready ? session_->head(decision.after.config, *ready) : nullptr;
       if (!head) return failure(ErrorCode::internal, task_.id + ": a prompt of no known session");
-      if (broken != nullptr && rope_.head()) broken->offset = static_cast<std::int64_t>(common_prefix(*rope_.head(), *head));
+      // For another model everything is encoded anew.
+      if (broken != nullptr && broken->cause == "model") {
+        broken->offset = 0;
+      } else if (broken != nullptr && rope_.head()) {
+        broken->offset = static_cast<std::int64_t>(common_prefix(*rope_.head(), *head));
+      }
       rope_.set_head(std::move(head));
       append.blobs = engine_.unstored(*ready);
     }

@@ -55,6 +55,7 @@ static_assert(JOEY_EVENT_INSTRUCTIONS_FOUND == 24);
 static_assert(JOEY_EVENT_EGRESS == 25);
 static_assert(JOEY_EVENT_CONDENSE_ASKED == 26);
 static_assert(JOEY_EVENT_CONTEXT_REDUCED == 27);
+static_assert(JOEY_EVENT_MODEL_CHANGED == 28);
 static_assert(JOEY_EVENT_DELTA_TEXT == 100);
 static_assert(JOEY_EVENT_DELTA_REASONING == 101);
 static_assert(JOEY_EVENT_DELTA_TOOL_ARGUMENTS == 102);

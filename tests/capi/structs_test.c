@@ -141,7 +141,7 @@ static void subscription_options_and_events(void) {
     for (k = 0; k < count; ++k) {
       int32_t kind = 0;
       memcpy(&kind, events + k * size, sizeof kind);
-      CHECK(kind >= JOEY_EVENT_TASK_CREATED && kind <= JOEY_EVENT_CONTEXT_REDUCED);
+      CHECK(kind >= JOEY_EVENT_TASK_CREATED && kind <= JOEY_EVENT_MODEL_CHANGED);
       if (size > sizeof(joey_event)) CHECK(events[k * size + sizeof(joey_event)] == 0 && events[(k + 1) * size - 1] == 0);
     }
     CHECK(events[count * size] == 0xee && events[3 * size - 1] == 0xee);

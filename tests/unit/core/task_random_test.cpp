@@ -269,7 +269,7 @@ class Life {
 std::string id_of(Random& random) { return fmt::format("c0000{}00{}", random.between(1, 2), random.between(0, 2)); }
 
 EventBody any_event(Random& random) {
-  switch (random.below(28)) {
+  switch (random.below(29)) {
     case 0: {
       event::TaskCreated created;
       created.config.mode = "code";
@@ -306,6 +306,7 @@ EventBody any_event(Random& random) {
     case 22: return event::InstructionsFound{id_of(random), "deploy", "ignore"};
     case 21: return event::HostConsulted{id_of(random), "deploy", random.chance(0.5), "default"};
     case 24: return event::CondenseAsked{};
+    case 27: return event::ModelChanged{};
     case 25: return event::ModelRequested{random.between(-2, 3), random.between(-2, 3), "", 0, 0.1, "sum it up"};
     case 26:
       return event::ContextReduced{"full", "summary", random.chance(0.5) ? "" : "before", random.between(-1, 6), random.between(-1, 6),

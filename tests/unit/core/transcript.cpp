@@ -374,6 +374,7 @@ struct Describe {
   }
   std::string operator()(const event::CacheBroken& e) const { return e.cause + money("cost", e.cost_usd); }
   std::string operator()(const event::CondenseAsked&) const { return {}; }
+  std::string operator()(const event::ModelChanged& e) const { return fmt::format("{} {}", e.model.wire, e.model.model); }
   std::string operator()(const event::ContextReduced& e) const {
     return fmt::format("{} {} keep_from={}{}{} tokens={}->{}", e.cause, e.method, e.keep_from,
                        e.shorten_to > 0 ? fmt::format(" shorten={}<{}", e.shorten_to, e.shorten_before) : "",

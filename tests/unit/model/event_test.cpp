@@ -32,6 +32,7 @@ std::vector<EventBody> samples() {
       event::SubtaskFinished{"c", "child", ExitReason::limit_cost, usage, 1.5},
       event::CacheBroken{"mode", 17, 0.01},
       event::CondenseAsked{},
+      event::ModelChanged{config},
       event::ContextReduced{"full", "summary", "t", 1, 2, 3, 4, 5, 6, 7},
       event::TaskPaused{},
       event::TaskResumed{},
