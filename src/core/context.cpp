@@ -111,6 +111,23 @@ std::optional<event::ContextReduced> plan_shorter_results(const ContextPlan& pla
   return out;
 }
 
+std::optional<event::ContextReduced> plan_fitting_results(const ContextPlan& plan) {
+  event::ContextReduced out;
+  out.shorten_before = static_cast<std::int64_t>(last_answer(plan.window));
+  out.shorten_to = result_bytes_min;
+  const std::int64_t window = weight_of(reduced_window(plan.window, out));
+  // Nothing of what was sent changes where it need not.
+  if (window == weight_of(plan.window)) out.shorten_before = out.shorten_to = 0;
+  std::int64_t pending = plan.pending;
+  if (window + pending > plan.room && plan.pending_results > 0) {
+    out.pending_to = std::max(result_bytes_min, (plan.room - window) / plan.pending_results - 2 * frame_weight);
+    pending = std::min(pending, plan.pending_results * (out.pending_to + 2 * frame_weight));
+  }
+  if (window + pending > plan.room) return std::nullopt;
+  out.weight = window + pending;
+  return out;
+}
+
 // ---- Words. ---------------------------------------------------------------------------------------------------------------
 
 std::string_view condense_instruction() {

@@ -59,6 +59,10 @@ struct ContextDigest {
 // The window's first message, of about `bytes_max` bytes at most. `left`: the messages it stands for.
 [[nodiscard]] std::string context_text(const ContextDigest& digest, std::span<const Message> left, std::int64_t bytes_max);
 
+// Shortens results before the last answer as far as they go, and those that are only now joining, so that all fit: what makes
+// room for a summary to be asked for.
+[[nodiscard]] std::optional<event::ContextReduced> plan_fitting_results(const ContextPlan& plan);
+
 // Keeps the latest messages that fit beside the text that stands for all before them, and shortens what is too large even so.
 [[nodiscard]] event::ContextReduced plan_latest(const ContextPlan& plan, const ContextDigest& digest);
 

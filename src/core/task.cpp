@@ -874,22 +874,36 @@ class Decider {
     if (fits && task().reductions > 0 && !task().condense_asked) return true;  // it is as small as it gets
     if (!task().condense_asked) {
       const ContextPlan now = plan(2);
-      if (auto reduction = plan_shorter_results(now)) {
+      auto reduction = plan_shorter_results(now);
+      if (const std::int64_t tokens = reduction ? tokens_after(now, *reduction) : 0; reduction && tokens < input_tokens_max(task())) {
         reduction->method = "results";
-        const std::int64_t tokens = tokens_after(now, *reduction);
         reduce(cause, *std::move(reduction), tokens);
         return true;
       }
     }
-    const std::int64_t asking = input_tokens_max(task()) + tokens_of(task(), added_weight(condense_instruction().size(), 0));
-    if (!task().too_long && !task().condense_failed && asking <= input_tokens_allowed()) {
+    if (!task().too_long && !task().condense_failed && make_room_for_summary(cause)) {
       send(again, condense_instruction());
       return false;
     }
-    const bool reduced = reduce_to_latest(cause, {});
+    const bool reduced = reduced_ || reduce_to_latest(cause, {});
     if (input_tokens_max(task()) <= input_tokens_allowed() && (reduced || fits)) return true;
     end(ExitReason::failed, does_not_fit_text());
     return false;
+  }
+
+  bool make_room_for_summary(const char* cause) {
+    const std::int64_t instruction = added_weight(condense_instruction().size(), 0);
+    const auto fits = [&] { return input_tokens_max(task()) + tokens_of(task(), instruction) <= input_tokens_allowed(); };
+    if (fits()) return true;
+    ContextPlan now = plan(1);
+    now.room = now.room * 9 / 10 - instruction;
+    auto reduction = plan_fitting_results(now);
+    if (!reduction) return false;
+    reduction->method = "results";
+    const std::int64_t tokens = tokens_after(now, *reduction);
+    if (tokens >= input_tokens_max(task())) return false;
+    reduce(cause, *std::move(reduction), tokens);
+    return fits();
   }
 
   // How many tokens a request may read so that its answer has room.
@@ -961,7 +975,8 @@ class Decider {
     reduction.cause = cause;
     reduction.tokens_before = input_tokens_max(task());
     reduction.tokens_after = tokens;
-    break_cache("condense", reduction.tokens_after);
+    const bool rewrites = !reduction.text.empty() || reduction.keep_from > 0 || reduction.shorten_before > 0;
+    if (rewrites) break_cache("condense", reduction.tokens_after);
     emit(std::move(reduction));
   }
 

@@ -190,7 +190,7 @@ Status TaskRunner::seal(Decision& decision, Append& append) {
     if (auto* cache = std::get_if<event::CacheBroken>(&body)) {
       broken = cache;
       cache->offset = static_cast<std::int64_t>(rope_.settled_bytes());
-    } else if (std::holds_alternative<event::ContextReduced>(body)) {
+    } else if (std::holds_alternative<event::ContextReduced>(body) && broken != nullptr && broken->cause == "condense") {
       before = rope_.request().body;
     } else if (const auto* prompt = std::get_if<event::PromptSet>(&body)) {
       const auto ready = session_->find_prompt(*prompt);

@@ -23,6 +23,7 @@ import tests_commands  # noqa: E402,F401
 import tests_crashes  # noqa: E402,F401
 import tests_journals  # noqa: E402,F401
 import tests_program  # noqa: E402,F401
+import tests_protocols  # noqa: E402,F401
 import tests_provider  # noqa: E402,F401
 import tests_repository  # noqa: E402,F401
 import tests_secrets  # noqa: E402,F401

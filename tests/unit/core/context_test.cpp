@@ -91,6 +91,16 @@ TEST_CASE("old results are shortened when that is enough, and then nothing else 
   CHECK_FALSE(plan_shorter_results({talk(10, 200), 0, 0, 20'000}));
 }
 
+TEST_CASE("results that are only now joining are shortened to make room for a summary") {
+  const std::vector<Message> window = talk(10, 1'000);
+  const auto reduction = plan_fitting_results({window, 200'000, 2, 20'000});
+  REQUIRE(reduction);
+  CHECK(reduction->pending_to > 300);
+  CHECK(reduction->weight <= 20'000);
+  CHECK(reduced_window(window, *reduction).size() == window.size());
+  CHECK_FALSE(plan_fitting_results({window, 200'000, 0, 20'000}));  // words of the person's are not shortened
+}
+
 TEST_CASE("the latest messages stay, beside a text for the rest") {
   const std::vector<Message> window = talk(20, 1'000);
   ContextDigest digest;

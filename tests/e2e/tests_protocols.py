@@ -1,0 +1,144 @@
+"""Every provider's protocol, against a server that somebody else wrote: aimock, an npm package that speaks them all."""
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+
+from harness import check, command, done, equal, test, turn
+
+HERE = pathlib.Path(__file__).resolve().parent / "protocols"
+NODE_MIN = (20, 15)
+fetching = threading.Lock()
+
+WRITES_AND_ENDS = [
+    {"match": {"userMessage": "Write the greeting", "hasToolResult": False},
+     "response": {"content": "I write it.", "toolCalls": [
+         {"name": "write_to_file", "arguments": {"path": "greeting.txt", "content": "hello\n"}},
+         {"name": "list_files", "arguments": {"path": "."}}]}},
+    {"match": {"hasToolResult": True},
+     "response": {"toolCalls": [{"name": "attempt_completion", "arguments": {"result": "The greeting is written."}}]}}]
+
+
+def installed():
+    """The program, fetched once per user as the lock file pins it."""
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    check(numbers >= NODE_MIN, f"aimock needs Node {'.'.join(map(str, NODE_MIN))}, and here is {version}")
+    digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:16]
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "joey" / f"aimock-{digest}"
+    with fetching:
+        if not cache.exists():
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            work = pathlib.Path(tempfile.mkdtemp(dir=cache.parent))
+            for name in ("package.json", "package-lock.json", ".npmrc"):
+                shutil.copy(HERE / name, work)
+            fetched = subprocess.run(["npm", "ci", "--ignore-scripts", "--loglevel=error"], cwd=work, capture_output=True, text=True)
+            check(fetched.returncode == 0, "npm could not fetch aimock", fetched.stderr)
+            work.rename(cache)
+    return cache / "node_modules" / ".bin" / "llmock"
+
+
+class Aimock:
+    def __init__(self, case, fixtures):
+        script = case.file("aimock.json")
+        script.write_text(json.dumps({"fixtures": fixtures}))
+        self.process = subprocess.Popen(["node", installed(), "-p", "0", "-f", script], stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True)
+        self.url = None
+        for line in self.process.stdout:
+            if match := re.search(r"listening on (http://127\.0\.0\.1:\d+)", line):
+                self.url = match[1]
+                break
+        check(self.url, "aimock did not start")
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+
+    def log(self):
+        return []
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+def providers(case):
+    return json.loads(case.joey("models", "--json", expect=0).out)["providers"]
+
+
+def environment(case, rows):
+    """As a person would set it: a key where one is needed, and what the addresses leave open."""
+    names = [row["key_variable"] for row in rows] + re.findall(r"{(\w+)}", " ".join(row["base_url"] for row in rows))
+    return case.environment(**{name: "a-key" for name in names if name})
+
+
+def run_row(case, row, database, prompt, resume=None):
+    words = ["resume", resume, prompt] if resume else ["run", "--workspace", case.workspace, "--auto-approve", "all", prompt]
+    return case.joey(*words, "--db", database, "--provider", row["name"], "--model", "some-model", "--base-url", case.models[-1].url,
+                     env=environment(case, [row]))
+
+
+@test
+def a_task_goes_to_its_end_through_every_provider(case):
+    case.models.append(Aimock(case, WRITES_AND_ENDS))
+    rows = providers(case)
+    check(len(rows) >= 30, "rows", rows)
+    for row in rows:
+        database = case.file(f"{row['name']}.db")
+        result = run_row(case, row, database, "Write the greeting")
+        equal(result.code, 0, row["name"], result)
+        check("The greeting is written." in result.out, row["name"], result)
+        equal((case.workspace / "greeting.txt").read_text(), "hello\n", row["name"])
+        (case.workspace / "greeting.txt").unlink()
+
+
+@test
+def a_task_is_handed_from_provider_to_provider(case):
+    case.models.append(Aimock(case, WRITES_AND_ENDS))
+    by_wire = {row["wire"]: row for row in providers(case)}
+    rows = [*by_wire.values(), *reversed(by_wire.values())]
+    task = None
+    for row in rows:
+        result = run_row(case, row, case.database, "Write the greeting", task)
+        equal(result.code, 0, row["name"], result)
+        task = case.task()
+    changes = [(event["model"]["provider"], event["model"]["wire"]) for event in case.of_type("model.changed")]
+    # The two in the middle are one.
+    equal(len(changes), len(rows) - 2, "changes", changes)
+    case.joey("replay", "--db", case.database, task, expect=0)
+
+
+@test
+def a_task_goes_on_with_another_provider_whose_api_is_strict(case):
+    case.model(turn(command("echo one"), text="First.", reasoning="Why not."), done("One."), turn(command("echo two"), text="Then."),
+               done("Two."), done("Three."))
+    case.run(wire="anthropic", expect=0)
+    url = case.models[-1].url
+    result = case.resume("--provider", "openai-chat", "--model", "scripted-1", "--base-url", url, "Again.", expect=0)
+    check("goes on with scripted-1 of openai-chat" in result.out, "nothing is said", result)
+    equal(case.ended()["result"], "Two.", "the result")
+    result = case.resume("--provider", "anthropic", "--model", "scripted-1", "--base-url", url, "Once more.", expect=0)
+    case.joey("replay", "--db", case.database, case.task(), expect=0)
+
+
+@test
+def a_conversation_that_outgrows_its_window_is_summed_up(case):
+    case.models.append(Aimock(case, [
+        {"match": {"userMessage": "about to outgrow your context window"}, "response": {"content": "We wrote a lot, and never SACRED."}},
+        {"match": {"userMessage": "has left your context window"},
+         "response": {"toolCalls": [{"name": "attempt_completion", "arguments": {"result": "It went on."}}]}},
+        {"match": {"userMessage": "Go on for long"},
+         "response": {"content": "word " * 2400, "toolCalls": [{"name": "list_files", "arguments": {"path": "."}}]}}]))
+    result = case.joey("run", *case.run_options("openai"), "--auto-approve", "all", "--context-window", "20000", "--condense-at", "50", "Go on for long",
+                       expect=0)
+    reduced = case.of_type("context.reduced")
+    equal([event["method"] for event in reduced], ["summary"], "reductions", result)
+    text = reduced[0]["text"]
+    check("We wrote a lot, and never SACRED." in text and "Go on for long" in text, "what the window begins with", text)
+    check("is summed up" in result.out and "never SACRED" not in result.out, "what the person sees", result)
+    equal(case.ended()["result"], "It went on.", "the result")
