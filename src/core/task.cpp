@@ -183,7 +183,10 @@ struct Applier {
     // One that is too long is not sent again as it is.
     task.too_long = e.error == ModelErrorClass::too_long;
     if (e.error != ModelErrorClass::interrupted && !task.too_long) ++task.failures;
-    if (!task.instruction.empty() && is_final_for_summary(e.error)) task.condense_failed = true;
+    if (!task.instruction.empty() && e.retry_at == 0 && is_final_for_summary(e.error)) {
+      task.condense_failed = true;
+      task.failures = 0;  // the next request is another
+    }
     task.reserved_usd = 0;
     task.retry_at = e.retry_at;
     task.phase = e.retry_at > 0 ? Phase::backoff : Phase::ready;
@@ -539,7 +542,7 @@ class Decider {
     if (task().too_long) too_long_words_ = in.error.message;
     if (again) {
       carry_out(effect::SetTimer{retry_at});
-    } else if (task().too_long || task().condense_failed) {
+    } else if (task().too_long || (!task().instruction.empty() && task().condense_failed)) {
       go_on();
     } else {
       const auto attempts = in.attempt > 1 ? fmt::format(" (after {} attempts)", in.attempt) : std::string();
@@ -863,6 +866,10 @@ class Decider {
   // Sees to it that the next request fits. False: it is not to be sent now; what is to happen first is under way, or the task
   // has ended.
   bool make_room(bool again) {
+    if (again && !task().instruction.empty() && !task().too_long && !task().condense_failed) {
+      send(again, condense_instruction());
+      return false;
+    }
     const char* const cause = why_reduce();
     if (cause == nullptr) return true;
     const bool fits = !task().too_long && input_tokens_max(task()) <= input_tokens_allowed();

@@ -93,6 +93,7 @@ void Auditor::check(Chronicle& chronicle, const Task& before, const Event& event
   } else if (const auto* failed = std::get_if<event::ModelFailed>(&event.body)) {
     const bool counts = failed->error != ModelErrorClass::interrupted && failed->error != ModelErrorClass::too_long;
     if (counts) ++chronicle.failures;
+    if (!before.instruction.empty() && failed->retry_at == 0) chronicle.failures = 0;  // a summary is done without
   } else if (std::holds_alternative<event::TaskReopened>(event.body)) {
     chronicle.failures = 0;
   } else if (const auto* finished = std::get_if<event::ModelFinished>(&event.body)) {
