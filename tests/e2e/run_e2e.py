@@ -5,7 +5,7 @@
 
 BIN_DIR holds both programs. With words, only the tests whose name holds one of them. Each test has its own directory,
 database and server. After each, every journal it made is audited: sequence numbers without gaps, no secret, no tool with
-effects started twice, and `joey replay` exact. Needs the Python standard library only.
+effects started twice, and `joey replay` exact. Needs the Python standard library only, and for tests_protocols Node.
 """
 
 import argparse

@@ -73,6 +73,37 @@ class Talk {
 
 }  // namespace
 
+TEST_CASE("a rope that starts anew has the bytes of one that was built of the same messages") {
+  for (const char* wire : {"anthropic", "openai", "responses"}) {
+    CAPTURE(wire);
+    const auto provider = make_provider(wire);
+    const RequestHead head = head_of(*provider, "be good");
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+      RequestRope rope(provider);
+      rope.set_head(head);
+      Talk talk(seed, wire);
+      for (int i = 0; i < 12; ++i) {
+        talk.ask(rope);
+        talk.answer(rope);
+      }
+      talk.ask(rope);
+      const BodyRope before = rope.request().body;
+      std::vector<Message> kept(talk.messages.end() - 5, talk.messages.end());
+      kept.front() = user("what came before");
+      rope.restart(kept);
+      const auto request = rope.request();
+      std::string bytes;
+      for (const auto& piece : request.body) bytes += *piece;
+      CHECK(bytes == from_scratch(*provider, *head, kept));
+      CHECK(request.digest == digest(bytes));
+      std::string old;
+      for (const auto& piece : before) old += *piece;
+      const auto differs = std::mismatch(old.begin(), old.end(), bytes.begin(), bytes.end());
+      CHECK(RequestRope::common_bytes(before, request.body) == static_cast<std::size_t>(differs.first - old.begin()));
+    }
+  }
+}
+
 TEST_CASE("a request is what encoding everything from scratch gives, its digest that of its bytes") {
   for (const char* wire : {"anthropic", "openai"}) {
     const auto provider = make_provider(wire);
