@@ -27,7 +27,7 @@ void Conversation::apply(const EventBody& event, MessageSink& sink) {
   } else if (const auto* noted = std::get_if<event::EnvironmentNoted>(&event)) {
     if (!noted->text.empty()) said_.emplace_back(Text{noted->text});
   } else if (const auto* done = std::get_if<event::ToolFinished>(&event)) {
-    results_.push_back({done->call, done->status != ToolStatus::ok, done->text, done->images});
+    results_.push_back({done->call, done->status != ToolStatus::ok, done->text, done->images, {}});
     if (done->tool == "ask_followup_question" && done->status == ToolStatus::ok) remember(done->text);
     for (const std::string& path : done->paths) {
       std::erase(changed_, path);
@@ -58,12 +58,13 @@ void Conversation::remember(const std::string& text) {
 // What was gathered since the last request becomes a user message, or makes the one that waits for its answer longer.
 void Conversation::request(const event::ModelRequested& event, MessageSink& sink) {
   std::vector<Block> blocks;
-  for (const std::string& call : std::exchange(calls_, {})) {
-    const auto result = std::find_if(results_.begin(), results_.end(), [&](const auto& r) { return r.call_id == call; });
+  for (Call& call : std::exchange(calls_, {})) {
+    const auto result = std::find_if(results_.begin(), results_.end(), [&](const auto& r) { return r.call_id == call.id; });
     if (result != results_.end()) {
+      result->tool = std::move(call.tool);
       blocks.emplace_back(std::move(*result));
     } else {
-      blocks.emplace_back(ToolResult{call, true, "(No result was recorded.)", {}});
+      blocks.emplace_back(ToolResult{std::move(call.id), true, "(No result was recorded.)", {}, std::move(call.tool)});
     }
   }
   results_.clear();
@@ -96,7 +97,7 @@ void Conversation::finish(const event::ModelFinished& event, MessageSink& sink) 
   window_.push_back({Role::assistant, event.blocks, event.provider});
   sink.append(window_.back());
   for (const Block& block : event.blocks) {
-    if (const auto* call = std::get_if<ToolCall>(&block)) calls_.push_back(call->id);
+    if (const auto* call = std::get_if<ToolCall>(&block)) calls_.push_back({call->id, call->name});
   }
 }
 

@@ -37,6 +37,11 @@ class Conversation {
   [[nodiscard]] const std::vector<std::string>& changed() const { return changed_; }
 
  private:
+  struct Call {
+    std::string id;
+    std::string tool;
+  };
+
   void request(const event::ModelRequested& event, MessageSink& sink);
   void finish(const event::ModelFinished& event, MessageSink& sink);
   void reduce(const event::ContextReduced& event, MessageSink& sink);
@@ -45,7 +50,7 @@ class Conversation {
   std::vector<Message> window_;
   bool has_open_{false};    // its last message is a user's, without an answer
   bool instructed_{false};  // the last request ended with an instruction
-  std::vector<std::string> calls_;   // of the last answer, in order
+  std::vector<Call> calls_;          // of the last answer, in order
   std::vector<ToolResult> results_;  // of those calls, as they come
   std::vector<Block> said_;          // by the person, since the last request
   std::vector<std::string> person_;

@@ -366,6 +366,7 @@ void write_block(JsonWriter& json, const Block& block) {
     }
     void operator()(const ToolResult& x) const {
       json.field("type", "tool_result").field("call", x.call_id).field("error", x.error).field("text", x.text);
+      if (!x.tool.empty()) json.field("tool", x.tool);
     }
     void operator()(const ProviderPart& x) const { json.field("type", "provider_part").key("json").raw(x.json); }
   };
@@ -444,7 +445,7 @@ Block read_block(simdjson::dom::object object) {
     if (object.at_key("arguments").get(arguments) != SUCCESS) wrong("arguments", "an object");
     return ToolCall{text("id"), text("name"), simdjson::minify(arguments), text("malformed"), text("signature")};
   }
-  if (type == "tool_result") return ToolResult{text("call"), flag("error"), text("text"), {}};
+  if (type == "tool_result") return ToolResult{text("call"), flag("error"), text("text"), {}, text("tool")};
   if (type == "provider_part") {
     simdjson::dom::object part;
     if (object.at_key("json").get(part) != SUCCESS) wrong("json", "an object");

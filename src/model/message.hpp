@@ -51,6 +51,7 @@ struct ToolResult {
   bool error{false};
   std::string text;
   std::vector<Image> images;
+  std::string tool{};  // the call's name, as the model wrote it; empty in what older versions recorded
   bool operator==(const ToolResult&) const = default;
 };
 

@@ -45,6 +45,16 @@ constexpr auto rows = std::to_array<Row>({
     {"grok-4.5", "low medium high"},
     {"grok-4.6", "low medium high"},
     {"grok-4.7", "low medium high"},
+    // Google
+    {"gemini-2.5-pro", "low medium high"},
+    {"gemini-2.5-flash", "none low medium high"},
+    {"gemini-3", "low medium high"},
+    {"gemini-3-pro", "low high"},
+    {"gemini-3-flash", "minimal low medium high"},
+    {"gemini-3.1-flash", "minimal low medium high"},
+    {"gemini-4", "low medium high"},
+    {"gemini-pro-latest", "low medium high"},
+    {"gemini-flash-latest", "low medium high"},
     // DeepSeek, Moonshot, Z.ai, MiniMax, Alibaba, Mistral
     {"deepseek-flash", "none low medium high max"},
     {"deepseek-v4", "none low medium high max"},

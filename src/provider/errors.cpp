@@ -25,6 +25,8 @@ struct Complaint {
   std::string type;
   std::string code;
   std::string message;
+  std::int64_t retry_after_ms{-1};  // as the body says
+  bool of_a_day{false};             // it is a limit of a day
 };
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -130,6 +132,32 @@ int as_status(std::string_view code) {
   return error == std::errc() && end == code.data() + code.size() && number >= 300 && number <= 599 ? number : 0;
 }
 
+std::optional<double> as_number(std::string_view text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(number) || number < 0) return {};
+  return number;
+}
+
+std::int64_t bounded_ms(double ms) {
+  return static_cast<std::int64_t>(std::min(ms, static_cast<double>(retry_after_ms_max)));
+}
+
+// Google's {"details": [{"@type": "...RetryInfo", "retryDelay": "34.4s"}, {"violations": [{"quotaId": "...PerDay..."}]}]}: a
+// limit of a day is not cured by the wait it names.
+void read_details(dom::object error, Complaint& complaint) {
+  dom::array details;
+  if (error.at_key("details").get(details) != simdjson::SUCCESS) return;
+  for (const dom::element element : details) {
+    dom::object detail;
+    if (element.get(detail) != simdjson::SUCCESS) continue;
+    std::string delay = text_field(detail, "retryDelay");
+    if (delay.ends_with('s')) delay.pop_back();
+    if (const auto seconds = as_number(delay)) complaint.retry_after_ms = bounded_ms(*seconds * 1000);
+    complaint.of_a_day |= text_field(detail, "violations").find("PerDay") != std::string::npos;
+  }
+}
+
 // {"error": {"type", "code", "message"}} of OpenAI and Anthropic; {"error": "text"} of Ollama and xAI; {"message"} with
 // or without {"detail": [{"msg"}]} of Mistral and vLLM; {"detail": "text"} of FastAPI; [{"error"}] of Google.
 Complaint read_complaint(dom::object body) {
@@ -138,7 +166,9 @@ Complaint read_complaint(dom::object body) {
     return {0, text_field(body, "type"), text_field(body, "code"), as_text(*error)};
   }
   Complaint complaint{0, text_field(inner, "type"), text_field(inner, "code"), text_field(inner, "message")};
+  if (complaint.type.empty()) complaint.type = text_field(inner, "status");
   if (complaint.message.empty()) complaint.message = text_field(inner, "detail");
+  read_details(inner, complaint);
   complaint.status = as_status(complaint.code);
   dom::object metadata;
   if (const auto found = field(inner, "metadata"); found && found->get(metadata) == simdjson::SUCCESS) {
@@ -248,22 +278,17 @@ std::string_view in_our_words(ModelErrorClass error) {
 
 ModelError understand(int status, const Complaint& complaint) {
   const std::string text = lower(fmt::format("{} {} {}", complaint.type, complaint.code, complaint.message));
-  const ModelErrorClass error = class_of(complaint.status != 0 ? complaint.status : status, text);
+  ModelErrorClass error = class_of(complaint.status != 0 ? complaint.status : status, text);
+  if (complaint.of_a_day) error = ModelErrorClass::quota;
+  if (error == ModelErrorClass::quota && !complaint.of_a_day && complaint.retry_after_ms >= 0) error = ModelErrorClass::rate;
   std::string words = one_line(complaint.message);
   if (words.empty()) words = in_our_words(error);
   if (status != 0) words += fmt::format(" (HTTP {})", status);
   words += advice(error, text);
-  return {error, std::move(words), status, -1};
+  return {error, std::move(words), status, complaint.of_a_day ? -1 : complaint.retry_after_ms};
 }
 
 // --- Retry-After -----------------------------------------------------------------------------------------------------
-
-std::optional<double> as_number(std::string_view text) {
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(number) || number < 0) return {};
-  return number;
-}
 
 // "Sun, 06 Nov 1994 08:49:37 GMT", the one form that HTTP lets a server send.
 std::optional<std::chrono::sys_seconds> as_date(std::string_view text) {
@@ -294,23 +319,20 @@ std::string_view header(std::span<const HttpHeader> headers, std::string_view na
 
 // A date is measured from the answer's own Date, so that no clock of ours is needed.
 std::int64_t retry_after_ms(std::span<const HttpHeader> headers) {
-  const auto bounded = [](double ms) {
-    return static_cast<std::int64_t>(std::min(ms, static_cast<double>(retry_after_ms_max)));
-  };
-  if (const auto ms = as_number(header(headers, "retry-after-ms"))) return bounded(*ms);
+  if (const auto ms = as_number(header(headers, "retry-after-ms"))) return bounded_ms(*ms);
   const std::string_view text = header(headers, "retry-after");
-  if (const auto seconds = as_number(text)) return bounded(*seconds * 1000);
+  if (const auto seconds = as_number(text)) return bounded_ms(*seconds * 1000);
   const auto until = as_date(text);
   const auto now = as_date(header(headers, "date"));
   if (!until || !now) return -1;
-  return bounded(std::max(0.0, static_cast<double>((*until - *now).count()) * 1000));
+  return bounded_ms(std::max(0.0, static_cast<double>((*until - *now).count()) * 1000));
 }
 
 }  // namespace
 
 ModelError error_from_answer(int status, std::span<const HttpHeader> headers, std::string_view body) {
   ModelError error = understand(status, read_complaint(body));
-  error.retry_after_ms = retry_after_ms(headers);
+  if (const std::int64_t asked = retry_after_ms(headers); asked >= 0) error.retry_after_ms = asked;
   return error;
 }
 

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "provider/anthropic.hpp"
+#include "provider/gemini.hpp"
 #include "provider/neutral.hpp"
 #include "provider/openai.hpp"
 #include "provider/provider.hpp"
@@ -16,6 +17,10 @@ constexpr auto presets = std::to_array<ProviderPreset>({
     {"openai", "responses", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-6.1-sol", "openai"},
     {"openai-chat", "openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-4.1"},
     {"openai-responses", "responses", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-6.1-sol"},
+    {"gemini", "gemini", "https://generativelanguage.googleapis.com", "GEMINI_API_KEY", "gemini-3.1-pro-preview", "openai"},
+    {"vertex", "vertex",
+     "https://{GOOGLE_CLOUD_LOCATION}-aiplatform.googleapis.com/v1/projects/{GOOGLE_CLOUD_PROJECT}/locations/{GOOGLE_CLOUD_LOCATION}",
+     "CLOUDSDK_AUTH_ACCESS_TOKEN", "gemini-3.1-pro-preview"},
     {"azure", "azure", "https://{AZURE_OPENAI_RESOURCE}.openai.azure.com/openai/v1", "AZURE_OPENAI_API_KEY", ""},
     {"azure-chat", "azure-chat", "https://{AZURE_OPENAI_RESOURCE}.openai.azure.com/openai/v1", "AZURE_OPENAI_API_KEY", ""},
     {"mistral", "mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "mistral-large-latest"},
@@ -37,7 +42,6 @@ constexpr auto presets = std::to_array<ProviderPreset>({
     {"cerebras", "openai", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", ""},
     {"sambanova", "openai", "https://api.sambanova.ai/v1", "SAMBANOVA_API_KEY", ""},
     {"deepinfra", "openai", "https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY", ""},
-    {"gemini", "openai", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY", ""},
     // Servers on the person's own machine. OLLAMA_HOST is for the host to read.
     {"litellm", "openai", "http://127.0.0.1:4000/v1", "LITELLM_API_KEY", ""},
     {"ollama", "openai", "http://127.0.0.1:11434/v1", "", ""},
@@ -60,6 +64,7 @@ std::shared_ptr<const Provider> make_provider(std::string_view wire) {
   if (wire == "anthropic") return make_anthropic();
   if (wire == "host") return make_neutral();
   if (auto responses = make_responses(wire)) return responses;
+  if (auto gemini = make_gemini(wire)) return gemini;
   return make_openai(wire);
 }
 

@@ -133,7 +133,8 @@ struct ProviderPreset {
 
 // The codec of this wire protocol; null when there is none. Beside "anthropic", "openai" (Chat Completions) and "responses"
 // there are dialects of the latter two, named after the vendor who needs one: "openrouter", "deepseek", "moonshot", "zai",
-// "minimax", "alibaba", "mistral" and "azure-chat"; "azure" and "xai" for Responses.
+// "minimax", "alibaba", "mistral" and "azure-chat"; "azure" and "xai" for Responses. "gemini" is Google's own API, "vertex" the
+// same on its cloud.
 [[nodiscard]] std::shared_ptr<const Provider> make_provider(std::string_view wire);
 
 // A price list that goes up for the whole request when its prompt, cached or not, is larger than a limit.

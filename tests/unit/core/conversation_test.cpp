@@ -67,15 +67,15 @@ TEST_CASE("results come first and in the order of the calls, whatever order they
                                          result("b", ToolStatus::ok, "B"), result("a", ToolStatus::denied, "A"), asked()});
   REQUIRE(messages.size() == 3);
   CHECK(messages[1] == Message{Role::assistant, {Text{"ok"}, call("a"), call("b")}, "anthropic"});
-  CHECK(messages[2] == Message{Role::user, {ToolResult{"a", true, "A", {}}, ToolResult{"b", false, "B", {}}, Text{"hurry"}}, ""});
+  CHECK(messages[2] == Message{Role::user, {ToolResult{"a", true, "A", {}, "tool"}, ToolResult{"b", false, "B", {}, "tool"}, Text{"hurry"}}, ""});
 }
 
 TEST_CASE("a call whose result is missing gets one, and a result of no call is left out") {
   const auto messages = conversation_of({said("go"), asked(), answered({call("a"), call("b")}), result("x", ToolStatus::ok, "X"),
                                          result("b", ToolStatus::ok, "B"), result("b", ToolStatus::ok, "again"), asked()});
   REQUIRE(messages.size() == 3);
-  CHECK(messages[2].blocks == std::vector<Block>{ToolResult{"a", true, "(No result was recorded.)", {}},
-                                                 ToolResult{"b", false, "B", {}}});
+  CHECK(messages[2].blocks == std::vector<Block>{ToolResult{"a", true, "(No result was recorded.)", {}, "tool"},
+                                                 ToolResult{"b", false, "B", {}, "tool"}});
 }
 
 TEST_CASE("only what adds to a request without an answer replaces its message") {

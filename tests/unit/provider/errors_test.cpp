@@ -59,6 +59,10 @@ TEST_CASE("a status and a body mean one class") {
       {400, R"({"code":"Client specified an invalid argument","error":"Incorrect API key provided: xai-abc"})", auth},
       {400, R"([{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}])", auth},
       {429, R"([{"error":{"code":429,"message":"You exceeded your current quota. Please retry in 7s.","status":"RESOURCE_EXHAUSTED"}}])", rate},
+      {429, R"({"error":{"code":429,"message":"You exceeded your current quota.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.4s"}]}})", rate},
+      {429, R"({"error":{"code":429,"message":"Please retry in 9s.","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProject"}]},{"retryDelay":"9s"}]}})", quota},
+      {503, R"({"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}})", overload},
+      {403, R"({"error":{"code":403,"message":"no","status":"PERMISSION_DENIED","details":"none"}})", auth},
       {422, R"({"detail":"Not Found"})", bad_request},
       // Nothing to go by but the status
       {302, "", not_found},
@@ -102,6 +106,14 @@ TEST_CASE("no message repeats a key") {
   CHECK(classify(401, R"({"error":{"message":"key AB***********YZ is wrong"}})").message.find("YZ") == std::string::npos);
   CHECK(classify(400, R"({"error":{"message":"model claude-sonnet-4-5-20250929 is busy"}})").message.find("20250929") !=
         std::string::npos);
+}
+
+TEST_CASE("a body may say when to try again, as Google's do; a header says it better") {
+  const std::string body = R"([{"error":{"code":429,"details":[{"retryDelay":"34.4s"}]}}])";
+  CHECK(classify(429, body).retry_after_ms == 34'400);
+  CHECK(classify(429, body, {{"retry-after", "7"}}).retry_after_ms == 7000);
+  CHECK(classify(429, R"({"error":{"details":[{"retryDelay":"soon"},{"retryDelay":7},3]}})").retry_after_ms == -1);
+  CHECK(classify(429, R"({"error":{"details":[{"violations":[{"quotaId":"PerDay"}]},{"retryDelay":"9s"}]}})").retry_after_ms == -1);
 }
 
 TEST_CASE("Retry-After is seconds, milliseconds, or a date beside the answer's own") {
