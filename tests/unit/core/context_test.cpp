@@ -170,7 +170,7 @@ TEST_CASE("an instruction is in its request only, and its answer in no request")
   apply(event::ToolFinished{"c1", "read_file", ToolStatus::ok, "text", {}, {}});
   apply(event::ModelRequested{2, 1, "", 0, 0, "sum it up"});
   REQUIRE(dialogue.messages.size() == 3);
-  CHECK(dialogue.messages[2] == user({ToolResult{"c1", false, "text", {}}, Text{"sum it up"}}));
+  CHECK(dialogue.messages[2] == user({ToolResult{"c1", false, "text", {}, "read_file"}, Text{"sum it up"}}));
   SUBCASE("when it was answered") {
     apply(event::ModelFinished{2, 1, {Text{"a sum"}}, StopReason::end_turn, {}, 0, "m", "anthropic"});
     apply(event::UserMessage{"more", {}, Actor::person});
@@ -180,12 +180,12 @@ TEST_CASE("an instruction is in its request only, and its answer in no request")
     apply(reduction);
     apply(event::ModelRequested{3, 1, "", 0, 0});
     CHECK(dialogue.messages ==
-          std::vector<Message>{user({Text{"a sum"}}), model({call("c1")}), user({ToolResult{"c1", false, "text", {}}, Text{"more"}})});
+          std::vector<Message>{user({Text{"a sum"}}), model({call("c1")}), user({ToolResult{"c1", false, "text", {}, "read_file"}, Text{"more"}})});
   }
   SUBCASE("when it was given up") {
     apply(event::UserMessage{"stop that", {}, Actor::person});
     apply(event::ModelRequested{3, 1, "", 0, 0});
-    CHECK(dialogue.messages.back() == user({ToolResult{"c1", false, "text", {}}, Text{"stop that"}}));
+    CHECK(dialogue.messages.back() == user({ToolResult{"c1", false, "text", {}, "read_file"}, Text{"stop that"}}));
   }
   CHECK(dialogue.problem == "");
 }

@@ -112,7 +112,7 @@ TEST_CASE("a body may say when to try again, as Google's do; a header says it be
   const std::string body = R"([{"error":{"code":429,"details":[{"retryDelay":"34.4s"}]}}])";
   CHECK(classify(429, body).retry_after_ms == 34'400);
   CHECK(classify(429, body, {{"retry-after", "7"}}).retry_after_ms == 7000);
-  CHECK(classify(429, R"({"error":{"details":[{"retryDelay":"soon"},{"retryDelay":7},3]}})").retry_after_ms == -1);
+  CHECK(classify(429, R"({"error":{"details":[{"retryDelay":"soon"},{"retryDelay":null},3]}})").retry_after_ms == -1);
   CHECK(classify(429, R"({"error":{"details":[{"violations":[{"quotaId":"PerDay"}]},{"retryDelay":"9s"}]}})").retry_after_ms == -1);
 }
 

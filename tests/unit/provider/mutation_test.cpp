@@ -66,12 +66,22 @@ const std::string responses_stream = as_events(R"(
 {"type":"response.completed","response":{"model":"m","status":"completed","usage":{"input_tokens":3,"output_tokens":4}}}
 )");
 
+const std::string gemini_stream = as_events(R"(
+{"candidates":[{"content":{"parts":[{"text":"h\u00e9m","thought":true},{"text":"Hi 😀","thoughtSignature":"c2ln"}]}}],"modelVersion":"m","usageMetadata":{"promptTokenCount":3,"cachedContentTokenCount":1}}
+{"candidates":[{"content":{"parts":[{"executableCode":{"code":"1"}},{"functionCall":{"id":"a","name":"f","args":{"a":1}},"thoughtSignature":"c2ln"}]}}]}
+{"candidates":[{"content":{"parts":[{"functionCall":{"name":"g","willContinue":true}}]}}]}
+{"candidates":[{"content":{"parts":[{"functionCall":{"partialArgs":[{"jsonPath":"$.a[0].b","stringValue":"x","willContinue":true},{"jsonPath":"$.c","numberValue":1}],"willContinue":true}}]}}]}
+{"candidates":[{"content":{"parts":[{"functionCall":{}}]},"groundingMetadata":{"groundingChunks":[{"web":{"uri":"https://a","title":"A"}}]}}]}
+{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"candidatesTokenCount":4,"thoughtsTokenCount":2}}
+)");
+
 struct Wire {
   std::string_view name;
   const std::string& stream;
 };
 const Wire wires[] = {
-    {"anthropic", anthropic_stream}, {"openai", openai_stream}, {"openrouter", openrouter_stream}, {"responses", responses_stream}};
+    {"anthropic", anthropic_stream}, {"openai", openai_stream}, {"openrouter", openrouter_stream}, {"responses", responses_stream},
+    {"gemini", gemini_stream}};
 
 class Damage {
  public:

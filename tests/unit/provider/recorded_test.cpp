@@ -27,9 +27,10 @@ std::string read(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// "anthropic", "openai", "responses", or nothing when the payloads are of another wire.
+// "anthropic", "gemini", "openai", "responses", or nothing when the payloads are of another wire.
 std::string_view wire_of(std::string_view payloads) {
   if (payloads.starts_with(R"({"type":"message_start")")) return "anthropic";
+  if (payloads.starts_with(R"({"candidates":[)")) return "gemini";
   if (payloads.substr(0, payloads.find('\n')).find(R"("object":"response")") != payloads.npos) return "responses";
   return payloads.substr(0, payloads.find('\n')).find(R"("choices":[{)") != payloads.npos && payloads.find(R"("delta":{)") != payloads.npos ? "openai" : "";
 }
@@ -95,10 +96,11 @@ TEST_CASE("recorded answers that were not streamed decode too") {
     const bool is_message = root["type"].get(kind) == simdjson::SUCCESS && kind == "message";
     const bool is_completion = root["object"].get(kind) == simdjson::SUCCESS && kind == "chat.completion";
     const bool is_response = root["object"].get(kind) == simdjson::SUCCESS && kind == "response";
-    if (!is_message && !is_completion && !is_response) continue;
+    const bool is_gemini = root["candidates"].error() == simdjson::SUCCESS;
+    if (!is_message && !is_completion && !is_response && !is_gemini) continue;
     CAPTURE(entry.path().string());
     ++count;
-    const Decoded decoded = decode_pieces(is_message ? "anthropic" : is_response ? "responses" : "openai", {body});
+    const Decoded decoded = decode_pieces(is_message ? "anthropic" : is_response ? "responses" : is_gemini ? "gemini" : "openai", {body});
     REQUIRE_MESSAGE(decoded.reply, decoded.error->message);
     CHECK((decoded.reply->usage.output > 0 || is_response));
   }
@@ -121,6 +123,10 @@ TEST_CASE("recorded: what the vendor's servers did goes back, what they cite is 
            Row{"responses", "openai/openai-local-shell-tool.1", "", 0},
            Row{"azure", "azure/azure-tool-call.1", "c", 0},
            Row{"xai", "xai/xai-web-search-tool.1", "pt", 5},
+           Row{"gemini", "google/google-reasoning", "tt", 0},
+           Row{"gemini", "google/google-tool-call-gemini3", "c", 0},
+           Row{"gemini", "google/google-stream-tool-call-arguments", "cc", 0},
+           Row{"vertex", "google/google-vertex-stream-tool-call-arguments-nested.1", "c", 0},
            Row{"openai", "perplexity/perplexity-text", "t", 5},
        }) {
     CAPTURE(row.file);
