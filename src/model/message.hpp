@@ -51,7 +51,7 @@ struct ToolResult {
   bool error{false};
   std::string text;
   std::vector<Image> images;
-  std::string tool{};  // the call's name, as the model wrote it; empty in what older versions recorded
+  std::string tool{};  // the name of the call, as the model wrote it
   bool operator==(const ToolResult&) const = default;
 };
 

@@ -92,8 +92,10 @@ def environment(case, rows):
 
 
 def run_row(case, row, database, prompt, resume=None):
+    # Vertex serves the models of a project, in its place.
+    base_url = case.models[-1].url + ("/v1/projects/a-project/locations/a-place" if row["wire"] == "vertex" else "")
     words = ["resume", resume, prompt] if resume else ["run", "--workspace", case.workspace, "--auto-approve", "all", prompt]
-    return case.joey(*words, "--db", database, "--provider", row["name"], "--model", "some-model", "--base-url", case.models[-1].url,
+    return case.joey(*words, "--db", database, "--provider", row["name"], "--model", "some-model", "--base-url", base_url,
                      env=environment(case, [row]))
 
 
