@@ -17,7 +17,7 @@ constexpr auto presets = std::to_array<ProviderPreset>({
     {"openai", "responses", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-6.1-sol", "openai"},
     {"openai-chat", "openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-4.1"},
     {"openai-responses", "responses", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-6.1-sol"},
-    {"gemini", "gemini", "https://generativelanguage.googleapis.com", "GEMINI_API_KEY", "gemini-3.1-pro-preview", "openai"},
+    {"gemini", "gemini", "https://generativelanguage.googleapis.com", "GEMINI_API_KEY", "gemini-3.1-pro-preview"},
     {"vertex", "vertex",
      "https://{GOOGLE_CLOUD_LOCATION}-aiplatform.googleapis.com/v1/projects/{GOOGLE_CLOUD_PROJECT}/locations/{GOOGLE_CLOUD_LOCATION}",
      "CLOUDSDK_AUTH_ACCESS_TOKEN", "gemini-3.1-pro-preview"},
