@@ -857,7 +857,8 @@ class Decider {
   void send(bool again, std::string_view instruction) {
     const std::int64_t turn = again ? task().turn : task().turn + 1;
     const std::int64_t attempt = again ? task().attempt + 1 : 1;
-    emit(event::ModelRequested{turn, attempt, {}, 0, worst_cost(), std::string(instruction)});
+    const std::int64_t added = instruction.empty() ? 0 : tokens_of(task(), added_weight(instruction.size(), 0));
+    emit(event::ModelRequested{turn, attempt, {}, 0, worst_cost(added), std::string(instruction)});
     carry_out(effect::CallModel{turn, attempt});
   }
 
@@ -931,8 +932,8 @@ class Decider {
     return input_tokens_max(task()) > limit ? "full" : nullptr;
   }
 
-  // Room for one part in `parts` of what may be read besides the prompt. A request that was too long says what the window is better than any
-  // table.
+  // Room for one part in `parts` of what may be read besides the prompt. A request that was too long says what the window is
+  // better than any table.
   ContextPlan plan(std::int64_t parts) const {
     std::int64_t tokens = input_tokens_allowed();
     if (task().too_long) tokens = std::min(tokens, input_tokens_max(task()));
@@ -1001,11 +1002,12 @@ class Decider {
                        config.output_tokens_max);
   }
 
-  // What the next request can cost at most: nothing served from a cache, the answer as long as allowed.
-  double worst_cost() const {
+  // What the next request can cost at most: nothing served from a cache, the answer as long as allowed. `added`: tokens that it
+  // reads besides the conversation.
+  double worst_cost(std::int64_t added = 0) const {
     const TaskConfig& config = task().config;
     Usage worst;
-    (config.price_cache_write > config.price_input ? worst.cache_write : worst.input) = input_tokens_max(task());
+    (config.price_cache_write > config.price_input ? worst.cache_write : worst.input) = input_tokens_max(task()) + added;
     worst.output = config.output_tokens_max;
     return joey::cost_of(config, worst);
   }
