@@ -2,8 +2,10 @@
 #include "provider/anthropic.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "base/json.hpp"
+#include "provider/effort.hpp"
 #include "provider/encoding.hpp"
 #include "provider/errors.hpp"
 #include "provider/stream_decoder.hpp"
@@ -15,6 +17,72 @@ namespace dom = simdjson::dom;
 
 constexpr std::string_view wire_name = "anthropic";
 constexpr std::string_view vendor_url = "https://api.anthropic.com";
+
+// --- thinking ---------------------------------------------------------------------------------------------------------
+
+// How models of a family are told to think.
+struct Thinking {
+  std::string_view model;   // what ids begin with; of several that fit, the longest decides
+  std::string_view levels;  // of output_config.effort, beside adaptive thinking; empty: by a budget of tokens
+  bool may_rest{true};      // it can be told not to
+  bool shown{true};         // what it thought comes without being asked for
+};
+
+// As published in November 2026. Models not named here do not think.
+constexpr auto families = std::to_array<Thinking>({
+    {"claude-3-7", ""},
+    {"claude-opus-4", ""},
+    {"claude-sonnet-4", ""},
+    {"claude-haiku-4", ""},
+    {"claude-opus-4-6", "low medium high max"},
+    {"claude-sonnet-4-6", "low medium high"},
+    {"claude-opus-4-7", "low medium high xhigh max", true, false},
+    {"claude-opus-4-8", "low medium high xhigh max", true, false},
+    {"claude-opus-5", "low medium high xhigh max", true, false},
+    {"claude-sonnet-5", "low medium high xhigh max", true, false},
+    {"claude-haiku-5", "low medium high xhigh max", true, false},
+    {"claude-fable", "low medium high xhigh max", false, false},
+    {"claude-mythos", "low medium high xhigh max", false, false},
+});
+
+constexpr std::int64_t budget_min = 1'024;  // the vendor's
+
+const Thinking* thinking_of(std::string_view model) {
+  if (const std::size_t claude = model.find("claude-"); claude != model.npos) model.remove_prefix(claude);
+  const Thinking* found = nullptr;
+  for (const Thinking& family : families) {
+    if (model.starts_with(family.model) && (!found || family.model.size() > found->model.size())) found = &family;
+  }
+  return found;
+}
+
+std::int64_t budget_of(std::string_view effort) {
+  if (effort == "minimal") return budget_min;
+  if (effort == "low") return 4'096;
+  if (effort == "medium") return 10'000;
+  return effort == "high" ? 20'000 : 32'000;
+}
+
+// Returns whether the model was asked to think: it then takes no temperature.
+bool write_thinking(JsonWriter& json, const ModelParams& params) {
+  const Thinking* family = thinking_of(params.model);
+  const std::string_view wanted = params.reasoning_effort;
+  if (!family || wanted.empty()) return false;
+  if (family->levels.empty()) {
+    // The budget is a part of what may be written.
+    const std::int64_t budget = std::min(budget_of(wanted), params.output_tokens_max - budget_min);
+    if (wanted == "none" || budget < budget_min) return false;
+    json.key("thinking").begin_object().field("type", "enabled").field("budget_tokens", budget).end_object();
+    return true;
+  }
+  const bool rests = wanted == "none" && family->may_rest;
+  json.key("thinking").begin_object().field("type", rests ? "disabled" : "adaptive");
+  if (!rests && !family->shown) json.field("display", "summarized");
+  json.end_object();
+  if (rests) return false;
+  json.key("output_config").begin_object().field("effort", nearest_level(family->levels, wanted)).end_object();
+  return true;
+}
 
 // --- encoding --------------------------------------------------------------------------------------------------------
 
@@ -280,7 +348,10 @@ class Anthropic final : public Provider {
     JsonWriter json(out);
     json.begin_object().field("model", params.model);
     json.field("max_tokens", std::max<std::int64_t>(params.output_tokens_max, 1)).field("stream", true);
-    if (params.temperature >= 0 && model_info(params.model).temperature) json.field("temperature", params.temperature);
+    const bool thinks = write_thinking(json, params);
+    if (!thinks && params.temperature >= 0 && model_info(params.model).temperature) {
+      json.field("temperature", params.temperature);
+    }
     write_cache_control(json);
     const bool has_system = says_something(prompt.system);
     if (!prompt.tools.empty()) {
@@ -310,11 +381,15 @@ class Anthropic final : public Provider {
 
   std::string encode_tail() const override { return "]}"; }
 
-  Endpoint endpoint(std::string_view base_url, std::string_view) const override {
-    return {wire_url(base_url.empty() ? vendor_url : base_url, "/v1", "/messages"),
-            {{"content-type", "application/json"},
-             {"accept", "text/event-stream"},
-             {"anthropic-version", "2023-06-01"}}};
+  Endpoint endpoint(std::string_view base_url, std::string_view model) const override {
+    Endpoint out{wire_url(base_url.empty() ? vendor_url : base_url, "/v1", "/messages"),
+                 {{"content-type", "application/json"},
+                  {"accept", "text/event-stream"},
+                  {"anthropic-version", "2023-06-01"}}};
+    // Models that think by a budget do so between calls only when asked; the others always do.
+    const Thinking* family = thinking_of(model);
+    if (family && family->levels.empty()) out.headers.push_back({"anthropic-beta", "interleaved-thinking-2025-05-14"});
+    return out;
   }
 
   Authentication authenticate(std::string_view key, const Endpoint&) const override {

@@ -28,6 +28,47 @@ std::string answer(std::string_view events, std::string_view stop = "end_turn") 
 
 }  // namespace
 
+TEST_CASE("models are told how much to think in the way of their family") {
+  const auto head = [](const char* model, const char* effort, std::int64_t output_max = 64'000) {
+    return provider->encode_head({}, {model, output_max, 0.5, effort});
+  };
+  const auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
+  const char* const model_5 = "claude-opus-5-5";
+  CHECK(has(head(model_5, "high"),
+            R"("thinking":{"type":"adaptive","display":"summarized"},"output_config":{"effort":"high"})"));
+  CHECK(has(head("claude-sonnet-4-6", "max"), R"("thinking":{"type":"adaptive"},"output_config":{"effort":"high"})"));
+  CHECK(has(head("claude-opus-4-6-v1", "xhigh"), R"("output_config":{"effort":"max"})"));
+  CHECK(has(head("anthropic/claude-opus-5", "minimal"), R"("output_config":{"effort":"low"})"));
+  CHECK(has(head(model_5, "none"), R"("thinking":{"type":"disabled"})"));
+  CHECK_FALSE(has(head(model_5, "none"), "output_config"));
+  // Some always think.
+  CHECK(has(head("claude-fable-5", "none"), R"("type":"adaptive","display":"summarized"},"output_config":{"effort":"low"})"));
+  // The older ones have a budget, below what they may write.
+  CHECK(has(head("claude-sonnet-4-5", "high"), R"("thinking":{"type":"enabled","budget_tokens":20000})"));
+  CHECK(has(head("claude-sonnet-4-5", "max", 8'192), R"("budget_tokens":7168)"));
+  CHECK_FALSE(has(head("claude-sonnet-4-5", "max", 2'000), "thinking"));
+  CHECK_FALSE(has(head("claude-sonnet-4-5", "none"), "thinking"));
+  // Nothing is said unasked, and to models that cannot.
+  for (const char* model : {model_5, "claude-sonnet-4-5"}) CHECK_FALSE(has(head(model, ""), "thinking"));
+  CHECK_FALSE(has(head("claude-3-5-haiku", "high"), "thinking"));
+  CHECK_FALSE(has(head("some-model", "high"), "thinking"));
+  // A temperature goes only with what does not think.
+  CHECK_FALSE(has(head("claude-sonnet-4-5", "high"), "temperature"));
+  CHECK(has(head("claude-sonnet-4-5", ""), R"("temperature":0.5)"));
+}
+
+TEST_CASE("models with a budget are asked to think between calls too") {
+  const auto beta = [](const char* model) {
+    for (const HttpHeader& header : provider->endpoint("", model).headers) {
+      if (header.name == "anthropic-beta") return header.value;
+    }
+    return std::string();
+  };
+  CHECK(beta("claude-sonnet-4-5-20250929") == "interleaved-thinking-2025-05-14");
+  CHECK(beta("claude-opus-5-5") == "");
+  CHECK(beta("some-model") == "");
+}
+
 TEST_CASE("anthropic: a request, whole") {
   const Prompt prompt{"Be brief.", {{"read_file", "Reads a file.", R"({"type":"object","properties":{"path":{"type":"string"}}})"}}};
   const std::vector<Message> messages{{Role::user, {Text{"What is in a.txt?"}}, {}}};
