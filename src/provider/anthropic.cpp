@@ -24,8 +24,11 @@ constexpr std::string_view vendor_url = "https://api.anthropic.com";
 struct Thinking {
   std::string_view model;   // what ids begin with; of several that fit, the longest decides
   std::string_view levels;  // of output_config.effort, beside adaptive thinking; empty: by a budget of tokens
-  bool may_rest{true};      // it can be told not to
-  bool shown{true};         // what it thought comes without being asked for
+  std::string_view rest{"disabled"};  // how it is told not to; empty: it always thinks
+  bool shown{true};                   // what it thought comes without being asked for
+  // What it thought is refused once anything before it has changed, as by another mode or a reduced window, unless the
+  // vendor is asked to drop it then.
+  bool bound{false};
 };
 
 // As published in November 2026. Models not named here do not think.
@@ -35,14 +38,18 @@ constexpr auto families = std::to_array<Thinking>({
     {"claude-sonnet-4", ""},
     {"claude-haiku-4", ""},
     {"claude-opus-4-6", "low medium high max"},
-    {"claude-sonnet-4-6", "low medium high"},
-    {"claude-opus-4-7", "low medium high xhigh max", true, false},
-    {"claude-opus-4-8", "low medium high xhigh max", true, false},
-    {"claude-opus-5", "low medium high xhigh max", true, false},
-    {"claude-sonnet-5", "low medium high xhigh max", true, false},
-    {"claude-haiku-5", "low medium high xhigh max", true, false},
-    {"claude-fable", "low medium high xhigh max", false, false},
-    {"claude-mythos", "low medium high xhigh max", false, false},
+    {"claude-sonnet-4-6", "low medium high max"},
+    {"claude-opus-4-7", "low medium high xhigh max", "disabled", false},
+    {"claude-opus-4-8", "low medium high xhigh max", "disabled", false},
+    {"claude-opus-5", "low medium high xhigh max", "disabled", false},
+    {"claude-opus-5-5", "low medium high xhigh max", "", false, true},
+    {"claude-sonnet-5", "low medium high xhigh max", "disabled", false},
+    {"claude-sonnet-5-5", "low medium high xhigh max", "between_tools", false, true},
+    {"claude-haiku-5", "low medium high xhigh max", "disabled", false},
+    {"claude-fable", "low medium high xhigh max", "", false},
+    {"claude-fable-5-", "low medium high xhigh max", "", false, true},
+    {"claude-mythos", "low medium high xhigh max", "", false},
+    {"claude-mythos-5-", "low medium high xhigh max", "", false, true},
 });
 
 constexpr std::int64_t budget_min = 1'024;  // the vendor's
@@ -67,7 +74,7 @@ std::int64_t budget_of(std::string_view effort) {
 bool write_thinking(JsonWriter& json, const ModelParams& params) {
   const Thinking* family = thinking_of(params.model);
   const std::string_view wanted = params.reasoning_effort;
-  if (!family || wanted.empty()) return false;
+  if (!family || (wanted.empty() && !family->bound)) return false;
   if (family->levels.empty()) {
     // The budget is a part of what may be written.
     const std::int64_t budget = std::min(budget_of(wanted), params.output_tokens_max - budget_min);
@@ -75,11 +82,13 @@ bool write_thinking(JsonWriter& json, const ModelParams& params) {
     json.key("thinking").begin_object().field("type", "enabled").field("budget_tokens", budget).end_object();
     return true;
   }
-  const bool rests = wanted == "none" && family->may_rest;
-  json.key("thinking").begin_object().field("type", rests ? "disabled" : "adaptive");
+  const bool rests = wanted == "none" && !family->rest.empty();
+  json.key("thinking").begin_object().field("type", rests ? family->rest : "adaptive");
   if (!rests && !family->shown) json.field("display", "summarized");
+  if (family->bound) json.key("block_binding").begin_object().field("prefix_mismatch_behavior", "drop_block").end_object();
   json.end_object();
   if (rests) return false;
+  if (wanted.empty()) return true;
   json.key("output_config").begin_object().field("effort", nearest_level(family->levels, wanted)).end_object();
   return true;
 }
@@ -148,9 +157,10 @@ bool write_block(JsonWriter& json, const Block& block, bool own) {
     write_call(json, *call);
   } else if (const auto* result = std::get_if<ToolResult>(&block)) {
     write_result(json, *result);
-  } else if (const auto* reasoning = std::get_if<Reasoning>(&block)) {
-    if (own && !reasoning->signature.empty()) write_reasoning(json, *reasoning);
-    return false;
+  } else {
+    const auto* reasoning = std::get_if<Reasoning>(&block);
+    if (reasoning && own && !reasoning->signature.empty()) write_reasoning(json, *reasoning);
+    return false;  // as is a part of another vendor's own
   }
   return true;
 }
@@ -386,9 +396,10 @@ class Anthropic final : public Provider {
                  {{"content-type", "application/json"},
                   {"accept", "text/event-stream"},
                   {"anthropic-version", "2023-06-01"}}};
-    // Models that think by a budget do so between calls only when asked; the others always do.
     const Thinking* family = thinking_of(model);
+    // Models that think by a budget do so between calls only when asked; the others always do.
     if (family && family->levels.empty()) out.headers.push_back({"anthropic-beta", "interleaved-thinking-2025-05-14"});
+    if (family && family->bound) out.headers.push_back({"anthropic-beta", "thinking-binding-controls-2026-08-01"});
     return out;
   }
 

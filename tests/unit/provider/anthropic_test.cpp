@@ -35,13 +35,17 @@ TEST_CASE("models are told how much to think in the way of their family") {
   const auto has = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
   const char* const model_5 = "claude-opus-5-5";
   CHECK(has(head(model_5, "high"),
-            R"("thinking":{"type":"adaptive","display":"summarized"},"output_config":{"effort":"high"})"));
-  CHECK(has(head("claude-sonnet-4-6", "max"), R"("thinking":{"type":"adaptive"},"output_config":{"effort":"high"})"));
+            R"("thinking":{"type":"adaptive","display":"summarized","block_binding":{"prefix_mismatch_behavior":"drop_block"}},)"
+            R"("output_config":{"effort":"high"})"));
+  CHECK(has(head("claude-opus-5", "high"), R"("thinking":{"type":"adaptive","display":"summarized"},"output_config")"));
+  CHECK(has(head("claude-sonnet-4-6", "max"), R"("thinking":{"type":"adaptive"},"output_config":{"effort":"max"})"));
   CHECK(has(head("claude-opus-4-6-v1", "xhigh"), R"("output_config":{"effort":"max"})"));
   CHECK(has(head("anthropic/claude-opus-5", "minimal"), R"("output_config":{"effort":"low"})"));
-  CHECK(has(head(model_5, "none"), R"("thinking":{"type":"disabled"})"));
-  CHECK_FALSE(has(head(model_5, "none"), "output_config"));
+  CHECK(has(head("claude-opus-5", "none"), R"("thinking":{"type":"disabled"})"));
+  CHECK_FALSE(has(head("claude-opus-5", "none"), "output_config"));
+  CHECK(has(head("claude-sonnet-5-5", "none"), R"("thinking":{"type":"between_tools","block_binding")"));
   // Some always think.
+  CHECK(has(head(model_5, "none"), R"("output_config":{"effort":"low"})"));
   CHECK(has(head("claude-fable-5", "none"), R"("type":"adaptive","display":"summarized"},"output_config":{"effort":"low"})"));
   // The older ones have a budget, below what they may write.
   CHECK(has(head("claude-sonnet-4-5", "high"), R"("thinking":{"type":"enabled","budget_tokens":20000})"));
@@ -49,12 +53,23 @@ TEST_CASE("models are told how much to think in the way of their family") {
   CHECK_FALSE(has(head("claude-sonnet-4-5", "max", 2'000), "thinking"));
   CHECK_FALSE(has(head("claude-sonnet-4-5", "none"), "thinking"));
   // Nothing is said unasked, and to models that cannot.
-  for (const char* model : {model_5, "claude-sonnet-4-5"}) CHECK_FALSE(has(head(model, ""), "thinking"));
+  for (const char* model : {"claude-opus-5", "claude-fable-5", "claude-sonnet-4-5"}) CHECK_FALSE(has(head(model, ""), "thinking"));
+  // But that what they thought may be dropped, by those that else refuse a conversation which was changed.
+  for (const char* model : {model_5, "claude-sonnet-5-5", "claude-fable-5-1"}) {
+    CHECK(has(head(model, ""), R"("block_binding":{"prefix_mismatch_behavior":"drop_block"})"));
+    CHECK_FALSE(has(head(model, ""), "output_config"));
+  }
   CHECK_FALSE(has(head("claude-3-5-haiku", "high"), "thinking"));
   CHECK_FALSE(has(head("some-model", "high"), "thinking"));
   // A temperature goes only with what does not think.
   CHECK_FALSE(has(head("claude-sonnet-4-5", "high"), "temperature"));
   CHECK(has(head("claude-sonnet-4-5", ""), R"("temperature":0.5)"));
+}
+
+TEST_CASE("a message of nothing but another vendor's parts is not sent empty") {
+  std::string out;
+  provider->encode_message({Role::assistant, {ProviderPart{R"({"type":"web_search_call"})"}}, "responses"}, true, out);
+  CHECK(out == R"x({"role":"assistant","content":[{"type":"text","text":"(nothing)"}]})x");
 }
 
 TEST_CASE("models with a budget are asked to think between calls too") {
@@ -65,7 +80,8 @@ TEST_CASE("models with a budget are asked to think between calls too") {
     return std::string();
   };
   CHECK(beta("claude-sonnet-4-5-20250929") == "interleaved-thinking-2025-05-14");
-  CHECK(beta("claude-opus-5-5") == "");
+  CHECK(beta("claude-opus-5") == "");
+  CHECK(beta("claude-opus-5-5") == "thinking-binding-controls-2026-08-01");
   CHECK(beta("some-model") == "");
 }
 
@@ -83,8 +99,8 @@ TEST_CASE("anthropic: a request, whole") {
 
 TEST_CASE("anthropic: without a system prompt the last tool ends the cached prefix, and refused parameters are not sent") {
   const Prompt prompt{"  ", {{"a", "A", "{}"}, {"b", "B", "not a schema"}}};
-  const std::string head = provider->encode_head(prompt, {"claude-opus-5-5", 0, 0.5});
-  CHECK(head == R"({"model":"claude-opus-5-5","max_tokens":1,"stream":true,"cache_control":{"type":"ephemeral"},)"
+  const std::string head = provider->encode_head(prompt, {"claude-opus-5", 0, 0.5});
+  CHECK(head == R"({"model":"claude-opus-5","max_tokens":1,"stream":true,"cache_control":{"type":"ephemeral"},)"
                 R"("tools":[{"name":"a","description":"A","input_schema":{}},)"
                 R"({"name":"b","description":"B","input_schema":{"type":"object","properties":{}},)"
                 R"("cache_control":{"type":"ephemeral"}}],"messages":[)");
