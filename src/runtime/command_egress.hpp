@@ -18,7 +18,7 @@ class CommandEgress final : public CommandNetwork {
  public:
   // `record` is not called inside the constructor, and must not close or destroy this.
   CommandEgress(egress::Proxy& proxy, std::shared_ptr<const HostRules> rules, UniqueFunction<void(const egress::Record&)> record)
-      : client_(proxy.add_client(std::move(rules), std::move(record))) {}
+      : client_(proxy.add_client(std::move(rules), nullptr, std::move(record))) {}
 
   void connected(int socket) override { client_->serve(socket); }
   // What is open is closed and recorded, and the command reaches nothing more, though it may go on for a while.
