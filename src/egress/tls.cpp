@@ -205,13 +205,15 @@ Socket::Transfer TlsStream::transfer(int result, std::size_t size) {
 Socket::Transfer TlsStream::read(char* buffer, std::size_t size) {
   ERR_clear_error();
   std::size_t got = 0;
-  return transfer(SSL_read_ex(ssl_.get(), buffer, size, &got), got);
+  const int result = SSL_read_ex(ssl_.get(), buffer, size, &got);
+  return transfer(result, got);
 }
 
 Socket::Transfer TlsStream::write(std::string_view bytes) {
   ERR_clear_error();
   std::size_t put = 0;
-  return transfer(SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &put), put);
+  const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &put);
+  return transfer(result, put);
 }
 
 bool TlsStream::end_writing() {
