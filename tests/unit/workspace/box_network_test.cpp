@@ -31,6 +31,8 @@ class NoNames final : public egress::Resolver {
 
 class ToProxy final : public CommandNetwork {
  public:
+  [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& environment() const override { return variables; }
+  std::vector<std::pair<std::string, std::string>> variables;
   explicit ToProxy(std::shared_ptr<egress::Client> client) : client_(std::move(client)) {}
   void connected(int socket) override {
     ++connections;
