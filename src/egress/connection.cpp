@@ -113,7 +113,7 @@ Record Connection::record_of(Record::Kind kind, std::string message) const {
           .message = std::move(message),
           .bytes_up = up_.bytes,
           .bytes_down = down_.bytes,
-          .secrets = exchange_ && kind == Record::Kind::closed ? exchange_->secrets_used() : std::vector<std::string>()};
+          .secrets = exchange_ && kind == Record::Kind::closed && up_.bytes > 0 ? exchange_->secrets_used() : std::vector<std::string>()};
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

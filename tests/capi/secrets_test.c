@@ -142,7 +142,7 @@ static void host_secrets(int32_t loop) {
   joey_tool_vtable tool;
   joey_text *text = NULL;
   joey_status made;
-  const char *command = "{\"command\":\"env; echo tick-tock-token; cat $SSL_CERT_FILE | grep -c BEGIN; echo x >> $SSL_CERT_FILE\"}";
+  const char *command = "{\"command\":\"env; echo tick-tock-token; echo x >> $SSL_CERT_FILE\"}";
   world_open(&w, loop);
   options = world_options(&w, "all");
   options.box = "bubblewrap";
