@@ -302,8 +302,8 @@ void Connection::relay() {
   }
   const bool down_done = down_.source_ended && down_.size() == 0;
   if (exchange_ && down_done) {  // whatever of the request is still to come: it has its answer
-    close_upstream({});
-    return answer_and_linger({});
+    close_upstream(cut_off_);
+    return answer_and_linger({}, cut_off_.empty());
   }
   if (!exchange_ && down_done && up_.source_ended && up_.size() == 0) {
     close_upstream({});
@@ -331,7 +331,13 @@ bool Connection::pull(Channel& from, Flow& flow, void (Connection::*take)(std::s
     case Socket::Transfer::End::ended: return source_ended(is_client);
     case Socket::Transfer::End::failed: break;
   }
-  fail({502, fmt::format("{}: {}", is_client ? "the command's connection" : to_string(target_.host), std::strerror(got.error))});
+  std::string problem = fmt::format("{}: {}", is_client ? "the command's connection" : to_string(target_.host), std::strerror(got.error));
+  if (!is_client && exchange_ && exchange_->cut_down(down_.pending)) {
+    cut_off_ = std::move(problem);
+    flow.source_ended = true;
+    return true;
+  }
+  fail({502, std::move(problem)});
   return false;
 }
 
@@ -434,10 +440,14 @@ void Connection::close_upstream(std::string message) {
 
 // A socket that is closed while bytes of the other side lie in it takes back what was written last. So the answer is
 // written, its end, and then the client has a while to take it.
-void Connection::answer_and_linger(std::string answer) {
+void Connection::answer_and_linger(std::string answer, bool announces_end) {
   state_ = State::lingering;
   down_ = {};
   down_.pending = std::move(answer);
+  if (!announces_end) {
+    client_.socket().end_writing();
+    down_.sink_ended = true;
+  }
   set_timer(around_.options.linger_timeout, &Connection::finish);
   linger();
 }

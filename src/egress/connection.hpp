@@ -87,7 +87,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void refuse(Refusal refusal);
   [[nodiscard]] bool can_answer() const;
   void fail(Refusal refusal);
-  void answer_and_linger(std::string answer);
+  void answer_and_linger(std::string answer, bool announces_end = true);
   void linger();
   void close_upstream(std::string message);
   void finish();
@@ -122,6 +122,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::string rule_;
   std::string problem_;  // of the last address
   bool opened_{false};   // and not closed
+  std::string cut_off_;  // why the answer's end is not one; empty: it is
 
   Flow up_;
   Flow down_;

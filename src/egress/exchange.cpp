@@ -190,6 +190,15 @@ Parsed<void> Exchange::end_down(std::string& down) {
   return {};
 }
 
+bool Exchange::cut_down(std::string& down) {
+  if (!answer_body_ || !answer_body_->may_end() || answer_complete_) return false;
+  answer_complete_ = true;
+  std::string rest;
+  down_substitution_.finish(rest);
+  down_way_ == Way::chunked ? append_chunk(down, rest) : void(down += rest);
+  return true;
+}
+
 Parsed<void> Exchange::take_answer_head(std::string_view& bytes, std::string& down) {
   const auto taken = answer_head_.feed(bytes);
   if (!taken) return refuse(502, fmt::format("the answer of {}: {}", to_string(target_.host), taken.error().message));

@@ -34,6 +34,9 @@ class Exchange {
   [[nodiscard]] Parsed<void> take_up(std::string_view bytes, std::string& up);  // what is behind the request is left out
   [[nodiscard]] Parsed<void> take_down(std::string_view bytes, std::string& down);
   [[nodiscard]] Parsed<void> end_down(std::string& down);  // the server sends no more
+  // The server's connection broke, while only its end would have told where the answer ends: the client gets what is there,
+  // and as it was said to be whole by nobody, no end. False: the answer is of another kind, and lacks something.
+  [[nodiscard]] bool cut_down(std::string& down);
 
   [[nodiscard]] bool request_complete() const { return request_complete_; }
   [[nodiscard]] bool answer_begun() const { return answer_body_.has_value(); }

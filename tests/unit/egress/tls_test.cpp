@@ -113,16 +113,18 @@ class Server {
     }
     for (std::size_t i = 0; i < ends.size(); ++i) {
       ends[i]->go();
+      if (answered_[i] && !announces_end && ends[i]->to_write.empty()) ends[i]->socket.end_writing();
       if (answered_[i] || ends[i]->got.find("\r\n\r\n") == std::string::npos || !ends[i]->got.ends_with(ending)) continue;
       answered_[i] = true;
       ends[i]->to_write = answer;
-      ends[i]->ends_after = true;
+      ends[i]->ends_after = announces_end;
     }
   }
   [[nodiscard]] std::string received() const { return ends.empty() ? std::string() : ends.back()->got; }
 
   const std::shared_ptr<const Tls> tls{make_tls(other_authority)};
   bool speaks_tls{true};
+  bool announces_end{true};
   std::string ending;
   std::string answer{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"};
   std::vector<std::unique_ptr<End>> ends;
@@ -323,6 +325,26 @@ TEST_CASE("large bodies go both ways, and what is in the last of them is put in"
   };
   CHECK(content(rig.server.received()) == large + value);
   CHECK(content(answer) == large + stands);
+}
+
+TEST_CASE("an answer that a server cuts off, or ends without saying so, comes as far as it went, and not as a whole one") {
+  for (const char* head : {"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"}) {
+    Rig rig;
+    rig.server.announces_end = false;
+    rig.server.answer = head + value + " and s3cr3t-of";
+    REQUIRE(rig.open_tunnel() == granted);
+    REQUIRE(rig.secure());
+    rig.peer->to_write = fmt::format("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", rig.host());
+    CHECK(rig.until([&] { return rig.peer->ended || !rig.peer->problem.empty(); }));
+    CHECK(rig.peer->problem == "cut off");
+    CHECK(rig.peer->got.find("0\r\n\r\n") == std::string::npos);
+    if (std::string_view(head).find("Length") == std::string_view::npos) {
+      CHECK(rig.peer->got.find(stands) != std::string::npos);
+      CHECK(rig.peer->got.find("s3cr3t-of") != std::string::npos);
+    }
+    REQUIRE(rig.records.size() == 2);
+    CHECK_FALSE(rig.records[1].message.empty());
+  }
 }
 
 TEST_CASE("who says nothing within TLS is cut off after a while") {
