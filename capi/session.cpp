@@ -393,6 +393,21 @@ joey_status joey_session_add_secret(joey_session* session, const char* name, siz
   });
 }
 
+joey_status joey_session_add_host_secret(joey_session* session, const joey_host_secret_options* options) {
+  return guarded([&]() -> joey_status {
+    if (session == nullptr || options == nullptr) return invalid("session or options is NULL");
+    joey_host_secret_options in;
+    if (!read_struct(options, in)) {
+      return invalid("options: struct_size is wrong, or a field of a newer version is set: start from JOEY_HOST_SECRET_OPTIONS_INIT");
+    }
+    auto ready = session->host->prepare_host_secret(
+        *session->session, {text_or(in.name, ""), text_or(in.value, ""), text_or(in.variable, ""), split_list(in.hosts)});
+    if (!ready) return fail(ready.error());
+    const Status added = ask_session<void>(*session, [&](Session& s) { return s.add_host_secret(ready->secret, ready->tls); });
+    return added ? JOEY_OK : fail(added.error());
+  });
+}
+
 joey_status joey_session_set_prompt_section(joey_session* session, const char* section, size_t section_size,
                                             const char* text, size_t text_size) {
   return guarded([&]() -> joey_status {

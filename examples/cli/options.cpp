@@ -311,6 +311,14 @@ class Parser {
         ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->group(options_group);
+    sub.add_option("--host-secret", options_.host_secrets,
+                   "A variable of the environment that commands in the box have a placeholder of, which becomes the value in requests to "
+                   "these hosts and nowhere else: GITHUB_TOKEN=api.github.com:443; the hosts need --allow-host too; may be repeated")
+        ->type_name("VARIABLE=HOST[,HOST...]")
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->group(options_group);
     sub.add_flag("--show-keys", options_.show_keys, "Show what has the shape of a well-known key, unless it is a --secret")
         ->group(options_group);
   }

@@ -54,6 +54,7 @@ struct Options {
   std::string ask;
   std::string never;
   std::vector<std::string> secret_variables;  // of the environment: their values are not to be seen
+  std::vector<std::string> host_secrets;      // "VARIABLE=HOST,HOST": commands have placeholders of them
   bool show_keys{false};                      // what only has the shape of a key is shown
   std::vector<std::string> allow_hosts;
   std::vector<std::string> deny_hosts;

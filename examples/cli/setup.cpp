@@ -138,6 +138,16 @@ void add_secrets(joey::Session& session, const Options& options) {
     if (value.empty()) throw UsageError(fmt::format("--secret: the variable {} is not set", name));
     session.add_secret(name, value);
   }
+  for (const std::string& item : options.host_secrets) {
+    const std::size_t end = item.find('=');
+    const std::string name = item.substr(0, end);
+    if (end == std::string::npos || end == 0) {
+      throw UsageError(fmt::format("--host-secret {}: write VARIABLE=HOST, as GITHUB_TOKEN=api.github.com:443", item.substr(0, end)));
+    }
+    const std::string value = variable(name.c_str());
+    if (value.empty()) throw UsageError(fmt::format("--host-secret: the variable {} is not set", name));
+    session.add_host_secret(name, value, item.substr(end + 1));
+  }
 }
 
 // Where a workspace is none to keep copies of, as a directory of the system, the person is told, and goes without.

@@ -77,6 +77,10 @@ void Transcript::add(TaskView& view, const Event& event) {
   } else if (type == "egress" && event.text("stage").empty()) {  // the default: refused
     begin(Section::note);
     put_line(view.depth(), Tone::yellow, fmt::format("network: {}", one_line(clean(event.text("message")))));
+  } else if (type == "egress" && !texts_of(event.fields, "secrets").empty()) {
+    begin(Section::note);
+    put_line(view.depth(), Tone::dim, fmt::format("network: {} went to {}", clean(fmt::format("{}", fmt::join(texts_of(event.fields, "secrets"), ", "))),
+                                                  clean(event.text("host"))));
   } else if (type == "tool.finished") {
     show_result(view, event);
   } else if (type == "todos.updated") {

@@ -434,6 +434,40 @@ JOEY_API joey_status joey_session_set_mention(joey_session *session, const char 
 JOEY_API joey_status joey_session_add_secret(joey_session *session, const char *name, size_t name_size, const char *value,
                                              size_t value_size);
 
+typedef struct joey_host_secret_options {
+  size_t struct_size; /**< Use JOEY_HOST_SECRET_OPTIONS_INIT. */
+  /* Strings end in NUL and are read during the call. */
+  const char *name;  /**< What is shown. Required. */
+  const char *value; /**< As of joey_session_add_secret(), and without line breaks and other control characters. Required. */
+  const char *hosts; /**< That it may be sent to, comma-separated, as joey_session_options.allow_hosts has them; not "*".
+                          "api.github.com" is that host at ports 80 and 443: "api.github.com:443" rules out that it is
+                          ever sent unencrypted. Required. */
+  const char *variable; /**< Of the environment, that commands find the placeholder in. NULL: `name`. */
+} joey_host_secret_options;
+
+#define JOEY_HOST_SECRET_OPTIONS_INIT \
+  { sizeof(joey_host_secret_options), NULL, NULL, NULL, NULL }
+
+/**
+ * Lets commands use a secret that they never see. Those that are started in the session's box from now on find
+ * "joey-secret-" and 32 hexadecimal digits in `variable`, and where they send that to one of `hosts`, it becomes the value:
+ * in the path and query of a URL, in headers, the credentials of Basic, and bodies up to 256 KB or in chunks. Elsewhere
+ * it stays what it is. In what such a host answers the value becomes the placeholder again. The value is known as by
+ * joey_session_add_secret(), and of one name the last counts.
+ *
+ * `hosts` must also be in the session's `allow_hosts`. HTTPS to them ends at the proxy, which checks their certificates
+ * against those of the system or of SSL_CERT_FILE; commands get one by an authority of the engine's own, whose key stays
+ * in memory. They are told of it by SSL_CERT_FILE, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE, NODE_EXTRA_CA_CERTS,
+ * GIT_SSL_CAINFO and others. Such connections carry HTTP/1.1, one request each. JOEY_EVENT_EGRESS names the secrets that
+ * were sent. What a host does with a secret, as showing it in another form, is its own: name hosts that you would give it to.
+ *
+ * @return JOEY_OK; JOEY_ERR_INVALID_ARGUMENT when something required is missing or malformed, or the session has no box or no
+ *         `allow_hosts`; JOEY_ERR_NOT_FOUND when this machine has no certificates to trust; JOEY_ERR_LIMIT as of
+ *         joey_session_add_secret().
+ * Callback-safe, but the first call of an engine takes some ten milliseconds. Since: 1.0.
+ */
+JOEY_API joey_status joey_session_add_host_secret(joey_session *session, const joey_host_secret_options *options);
+
 /**
  * Takes a checkpoint of the workspace now, for `task`: a task's id, or any name of the host's.
  *
@@ -680,7 +714,8 @@ JOEY_API joey_status joey_audit_verify(const char *lines, size_t lines_size, joe
 #define JOEY_EVENT_INSTRUCTIONS_FOUND 24 /**< What the tool of `call` brought seems to give the model orders: `text`. */
 #define JOEY_EVENT_EGRESS 25            /**< A connection of the command of the call `call`: `name` is "refused", "opened" or
                                              "closed", `text` why or what went wrong; the JSON has host, port, address, method,
-                                             rule, bytes_up and bytes_down. May follow the task's end, which closes them. */
+                                             rule, bytes_up, bytes_down and, when it is closed, the names of
+                                             the `secrets` that were put into its request. May follow the task's end, which closes them. */
 #define JOEY_EVENT_CONDENSE_ASKED 26    /**< joey_task_condense(). */
 #define JOEY_EVENT_CONTEXT_REDUCED 27   /**< The conversation outgrew the model's window, and the next request has less of it:
                                              `name` is "summary" (the model summed it up), "results" (old results of tools

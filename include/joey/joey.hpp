@@ -747,6 +747,16 @@ class Session {
   void add_secret(std::string_view name, std::string_view value) {
     check(joey_session_add_secret(get(), name.data(), name.size(), value.data(), value.size()));
   }
+  // One that commands in the box use without seeing it: they have a placeholder in `variable` (empty: `name`), which becomes
+  // the value in requests to `hosts`, as "api.github.com:443,*.example.org", and nowhere else.
+  void add_host_secret(const std::string& name, const std::string& value, const std::string& hosts, const std::string& variable = {}) {
+    joey_host_secret_options raw = JOEY_HOST_SECRET_OPTIONS_INIT;
+    raw.name = name.c_str();
+    raw.value = value.c_str();
+    raw.hosts = hosts.c_str();
+    raw.variable = detail::option(variable);
+    check(joey_session_add_host_secret(get(), &raw));
+  }
   // Replaces a section of the system prompt of the tasks started from now on; an empty text leaves it out.
   void set_prompt_section(std::string_view section, std::string_view text) {
     check(joey_session_set_prompt_section(get(), section.data(), section.size(), text.data(), text.size()));

@@ -86,6 +86,11 @@ class LineWriter {
     json_.field("host", e.host).field("port", e.port).field("address", e.address).field("method", e.method).field("rule", e.rule);
     if (!e.message.empty()) json_.field("message", e.message);
     if (e.stage == EgressStage::closed) json_.field("bytes_up", e.bytes_up).field("bytes_down", e.bytes_down);
+    if (!e.secrets.empty()) {
+      json_.key("secrets").begin_array();
+      for (const std::string& name : e.secrets) json_.value(name);
+      json_.end_array();
+    }
     return true;
   }
   bool operator()(const event::ModeChanged& e) const {

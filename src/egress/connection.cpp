@@ -16,7 +16,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t read_size = std::size_t{16} << 10;
+constexpr std::size_t read_size = TlsStream::record_size;
 constexpr int rounds_per_turn = 8;  // of one connection, then others have their turn
 constexpr std::size_t discarded_max = std::size_t{4} << 20;  // bytes of a client that is not listened to any more
 constexpr std::size_t addresses_tried_max = 4;
@@ -52,8 +52,9 @@ int begin_connecting(const IpAddress& address, std::uint16_t port) {
 
 }  // namespace
 
-Connection::Connection(const Surroundings& around, ConnectionOwner& owner, std::shared_ptr<const HostRules> rules, std::uint64_t number)
-    : around_(around), owner_(owner), rules_(std::move(rules)), number_(number) {}
+Connection::Connection(const Surroundings& around, ConnectionOwner& owner, std::shared_ptr<const HostRules> rules,
+                       std::shared_ptr<const ClientSecrets> secrets, std::uint64_t number)
+    : around_(around), owner_(owner), rules_(std::move(rules)), secrets_(std::move(secrets)), number_(number) {}
 
 Connection::~Connection() { around_.scheduler.cancel(timer_); }
 
@@ -74,12 +75,12 @@ void Connection::abandon(std::string message) {
   client_.close();
 }
 
-bool Connection::open(Socket& socket, int fd) {
+bool Connection::open(Channel& channel, int fd) {
   auto opened = Socket::open(around_.loop, fd, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->on_ready();
   });
   if (opened) {
-    socket = std::move(*opened);
+    channel.open(std::move(*opened));
     return true;
   }
   close_upstream(opened.error().message);
@@ -89,8 +90,11 @@ bool Connection::open(Socket& socket, int fd) {
 
 void Connection::on_ready() {
   switch (state_) {
-    case State::head: return read_head();
+    case State::head:
+    case State::inner_head: return read_head();
     case State::connecting: return finish_connecting();
+    case State::securing_upstream: return secure_upstream();
+    case State::securing_client: return secure_client();
     case State::relaying: return relay();
     case State::lingering: return linger();
     case State::resolving:
@@ -108,7 +112,8 @@ Record Connection::record_of(Record::Kind kind, std::string message) const {
           .rule = rule_,
           .message = std::move(message),
           .bytes_up = up_.bytes,
-          .bytes_down = down_.bytes};
+          .bytes_down = down_.bytes,
+          .secrets = exchange_ && kind == Record::Kind::closed && up_.bytes > 0 ? exchange_->secrets_used() : std::vector<std::string>()};
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -118,14 +123,17 @@ void Connection::read_head() {
   char buffer[read_size];
   const Socket::Transfer got = client_.read(buffer, sizeof buffer);
   if (got.end == Socket::Transfer::End::would_block) return;
-  if (got.end != Socket::Transfer::End::none) return finish();  // it asked for nothing
+  if (got.end != Socket::Transfer::End::none) {  // it asked for nothing
+    close_upstream({});
+    return finish();
+  }
   const std::string_view bytes(buffer, got.size);
   const auto taken = head_.feed(bytes);
   if (!taken) return refuse(taken.error());
   if (!head_.complete()) return;
   early_ = bytes.substr(*taken);
   client_.want(false, false);
-  take_request();
+  state_ == State::head ? take_request() : take_inner_request();
 }
 
 void Connection::take_request() {
@@ -135,15 +143,31 @@ void Connection::take_request() {
   auto target = parse_target(request_);
   if (!target) return refuse(std::move(target.error()));
   target_ = std::move(*target);
-  if (!target_.tunnel) {
-    const auto framing = framing_of(request_);
-    if (!framing) return refuse(framing.error());
-    request_body_ = BodyMeter(*framing);
-  }
   HostDecision decision = rules_->judge(target_.host);
   rule_ = std::move(decision.rule);
   if (!decision.allowed) return refuse({403, std::move(decision.message)});
+  if (secrets_ != nullptr) approved_ = approved_secrets(secrets_->secrets, target_.host);
+  if (!target_.tunnel) {
+    begin_exchange(request_, target_);
+    if (state_ != State::head) return;
+  }
   resolve();
+}
+
+void Connection::take_inner_request() {
+  auto request = parse_request(head_.text());
+  if (!request) return refuse(std::move(request.error()));
+  auto target = parse_target_within(*request, target_.host);
+  if (!target) return refuse(std::move(target.error()));
+  begin_exchange(*std::move(request), *std::move(target));
+  if (state_ == State::inner_head) begin_relaying();
+}
+
+// The bytes that it makes wait until they can go.
+void Connection::begin_exchange(RequestHead request, Target target) {
+  exchange_.emplace(std::move(target), approved_);
+  const auto begun = exchange_->begin(std::move(request), up_.pending, down_.pending);
+  if (!begun) return refuse(begun.error());
 }
 
 // No name is resolved that is not allowed: a question to the DNS can carry a secret, too.
@@ -201,34 +225,70 @@ void Connection::connect_to(const IpAddress& address) {
 void Connection::finish_connecting() {
   int error = 0;
   socklen_t size = sizeof error;
-  ::getsockopt(upstream_.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
+  ::getsockopt(upstream_.socket().fd(), SOL_SOCKET, SO_ERROR, &error, &size);
   sockaddr_storage peer{};
   size = sizeof peer;
-  if (error == 0 && ::getpeername(upstream_.fd(), reinterpret_cast<sockaddr*>(&peer), &size) != 0) {
+  if (error == 0 && ::getpeername(upstream_.socket().fd(), reinterpret_cast<sockaddr*>(&peer), &size) != 0) {
     if (errno == ENOTCONN) return;  // not yet
     error = errno;
   }
-  if (error == 0) return begin_relaying();
+  if (error == 0) return target_.tunnel && !approved_.empty() ? begin_securing() : begin_relaying();
   problem_ = fmt::format("{} at {}: {}", to_string(target_.host), address_, std::strerror(error));
   connect_next();
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// TLS that ends here
+
+// The server's side first, since what is wrong with it can still be said in the answer to CONNECT.
+void Connection::begin_securing() {
+  auto tls = secrets_->tls->connect(upstream_.socket(), target_.host);
+  if (!tls) return fail({502, std::move(tls.error().message)});
+  upstream_.secure(*std::move(tls));
+  state_ = State::securing_upstream;
+  secure_upstream();
+}
+
+void Connection::secure_upstream() {
+  const auto done = upstream_.shake_hands();
+  if (!done) return fail({502, fmt::format("TLS with {}: {}", to_string(target_.host), done.error().message)});
+  if (*done) begin_securing_client();
+}
+
+void Connection::begin_securing_client() {
+  state_ = State::securing_client;
+  set_timer(around_.options.head_timeout, &Connection::on_head_timeout);
+  down_.pending = tunnel_answer;
+  client_.want(false, true);
+  secure_client();
+}
+
+void Connection::secure_client() {
+  if (down_.size() > 0) {
+    if (!flush(down_, client_) || down_.size() > 0) return;
+    auto tls = secrets_->tls->accept(client_.socket(), target_.host, std::exchange(early_, {}));
+    if (!tls) return fail({502, std::move(tls.error().message)});
+    client_.secure(*std::move(tls));
+  }
+  const auto done = client_.shake_hands();
+  if (!done) return fail({400, fmt::format("TLS with the command, which has to trust the certificate in SSL_CERT_FILE: {}", done.error().message)});
+  if (!*done) return;
+  state_ = State::inner_head;
+  head_ = {};
+  client_.want(true, false);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The bytes both ways
 
 void Connection::begin_relaying() {
   state_ = State::relaying;
   active_at_ = around_.scheduler.now();
   set_timer(around_.options.idle_timeout, &Connection::on_idle_timer);
-  if (target_.tunnel) {
-    down_.pending = tunnel_answer;
-  } else {
-    up_.pending = forwarded(request_, target_);
-  }
+  if (!exchange_) down_.pending = tunnel_answer;
   take_up(std::exchange(early_, {}));
-  if (state_ == State::relaying && !target_.tunnel && request_body_.complete()) up_.source_ended = true;
   if (state_ == State::relaying) relay();
 }
-
-// ---------------------------------------------------------------------------------------------------------------------
-// The bytes both ways
 
 void Connection::relay() {
   bool moved = true;
@@ -241,11 +301,11 @@ void Connection::relay() {
     if (moved) active_at_ = around_.scheduler.now();
   }
   const bool down_done = down_.source_ended && down_.size() == 0;
-  if (!target_.tunnel && down_done) {  // whatever of the request is still to come: it has its answer
-    close_upstream({});
-    return answer_and_linger({});
+  if (exchange_ && down_done) {  // whatever of the request is still to come: it has its answer
+    close_upstream(cut_off_);
+    return answer_and_linger({}, cut_off_.empty());
   }
-  if (target_.tunnel && down_done && up_.source_ended && up_.size() == 0) {
+  if (!exchange_ && down_done && up_.source_ended && up_.size() == 0) {
     close_upstream({});
     return finish();
   }
@@ -260,7 +320,7 @@ void Connection::set_wanted() {
 
 // These return false when the connection has left the state of relaying.
 
-bool Connection::pull(Socket& from, Flow& flow, void (Connection::*take)(std::string_view)) {
+bool Connection::pull(Channel& from, Flow& flow, void (Connection::*take)(std::string_view)) {
   if (flow.source_ended || flow.size() >= around_.options.buffer_size) return true;
   const bool is_client = &from == &client_;
   char buffer[read_size];
@@ -271,17 +331,23 @@ bool Connection::pull(Socket& from, Flow& flow, void (Connection::*take)(std::st
     case Socket::Transfer::End::ended: return source_ended(is_client);
     case Socket::Transfer::End::failed: break;
   }
-  fail({502, fmt::format("{}: {}", is_client ? "the command's connection" : to_string(target_.host), std::strerror(got.error))});
+  std::string problem = fmt::format("{}: {}", is_client ? "the command's connection" : to_string(target_.host), std::strerror(got.error));
+  if (!is_client && exchange_ && exchange_->cut_down(down_.pending)) {
+    cut_off_ = std::move(problem);
+    flow.source_ended = true;
+    return true;
+  }
+  fail({502, std::move(problem)});
   return false;
 }
 
-bool Connection::flush(Flow& flow, Socket& to) {
+bool Connection::flush(Flow& flow, Channel& to) {
   while (flow.size() > 0) {
     const Socket::Transfer put = to.write(std::string_view(flow.pending).substr(flow.written));
     if (put.end == Socket::Transfer::End::would_block) break;
     if (put.end != Socket::Transfer::End::none) {
       // A server that has answered need not take the rest of a request.
-      if (&to == &upstream_ && !target_.tunnel) {
+      if (&to == &upstream_ && exchange_) {
         flow.pending.clear(), flow.written = 0, flow.source_ended = true;
         break;
       }
@@ -294,7 +360,7 @@ bool Connection::flush(Flow& flow, Socket& to) {
   if (flow.size() == 0 || flow.written >= around_.options.buffer_size) {
     flow.pending.erase(0, std::exchange(flow.written, 0));
   }
-  if (target_.tunnel && flow.source_ended && flow.size() == 0 && !std::exchange(flow.sink_ended, true)) to.end_writing();
+  if (!exchange_ && flow.source_ended && flow.size() == 0 && !std::exchange(flow.sink_ended, true)) to.end_writing();
   return true;
 }
 
@@ -302,80 +368,68 @@ bool Connection::flush(Flow& flow, Socket& to) {
 bool Connection::source_ended(bool is_client) {
   Flow& flow = is_client ? up_ : down_;
   flow.source_ended = true;
-  if (target_.tunnel) return true;
+  if (!exchange_) return true;
   if (is_client) {  // before its request was whole
     fail({400, "the command's connection ended within its request"});
     return false;
   }
-  if (!answer_body_) {
-    fail({502, fmt::format("{} closed the connection without an answer", to_string(target_.host))});
+  if (const auto ended = exchange_->end_down(down_.pending); !ended) {
+    fail(ended.error());
     return false;
   }
-  if (answer_body_->may_end()) return true;
-  fail({502, fmt::format("{} closed the connection within its answer", to_string(target_.host))});
-  return false;
+  return true;
 }
 
 void Connection::take_up(std::string_view bytes) {
-  if (target_.tunnel) {
+  if (!exchange_) {
     up_.pending += bytes;
     return;
   }
-  const auto taken = request_body_.take(bytes);
-  if (!taken) return fail(taken.error());
-  up_.pending += bytes.substr(0, *taken);  // what is behind it is another request: it gets a connection of its own
-  if (request_body_.complete()) up_.source_ended = true;
+  // What is behind the request is another one: it gets a connection of its own.
+  if (const auto taken = exchange_->take_up(bytes, up_.pending); !taken) return fail(taken.error());
+  if (exchange_->request_complete()) up_.source_ended = true;
 }
 
 void Connection::take_down(std::string_view bytes) {
-  if (target_.tunnel) {
+  if (!exchange_) {
     down_.pending += bytes;
     return;
   }
-  while (!answer_body_ && !bytes.empty()) {
-    take_answer_head(bytes);
-    if (state_ != State::relaying) return;
-  }
-  if (!answer_body_) return;
-  const auto taken = answer_body_->take(bytes);
-  if (!taken) return fail({502, fmt::format("{}: {}", to_string(target_.host), taken.error().message)});
-  down_.pending += bytes.substr(0, *taken);
-  if (answer_body_->complete()) down_.source_ended = true;
-}
-
-void Connection::take_answer_head(std::string_view& bytes) {
-  const auto taken = answer_head_.feed(bytes);
-  if (!taken) return fail({502, fmt::format("the answer of {}: {}", to_string(target_.host), taken.error().message)});
-  bytes.remove_prefix(*taken);
-  if (!answer_head_.complete()) return;
-  const auto answer = parse_answer(answer_head_.text());
-  if (!answer) return fail(answer.error());
-  answer_head_ = {};
-  if (answer->status == 101) return fail({502, fmt::format("{} changes the protocol, which nobody asked for", to_string(target_.host))});
-  if (answer->status / 100 == 1) {
-    if (answer->status == 100) down_.pending += continue_answer;
-    return;
-  }
-  const auto framing = framing_of(*answer, request_.method);
-  if (!framing) return fail(framing.error());
-  answer_body_.emplace(*framing);
-  down_.pending += forwarded(*answer, *framing);
+  if (const auto taken = exchange_->take_down(bytes, down_.pending); !taken) return fail(taken.error());
+  if (exchange_->answer_complete()) down_.source_ended = true;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The end
 
-// Nothing was connected to.
+// Before the request was sent on; mostly nothing was connected to.
 void Connection::refuse(Refusal refusal) {
+  if (opened_) return fail(std::move(refusal));
   owner_.record(record_of(Record::Kind::refused, refusal.message));
   answer_and_linger(refusal_answer(refusal));
 }
 
+// Whether the client waits for an answer of which it has nothing yet.
+bool Connection::can_answer() const {
+  switch (state_) {
+    case State::head:
+    case State::resolving:
+    case State::connecting:
+    case State::securing_upstream:
+    case State::inner_head: return true;
+    case State::relaying: return exchange_ && !exchange_->answer_begun() && down_.written == 0;
+    case State::securing_client:
+    case State::lingering:
+    case State::ended: break;
+  }
+  return false;
+}
+
 // Something was. The client is told as long as it was told nothing else.
 void Connection::fail(Refusal refusal) {
-  const bool silent = down_.bytes == 0 && !answer_body_ && (!target_.tunnel || state_ == State::connecting);
+  const bool answers = can_answer();
   close_upstream(refusal.message);
-  if (silent) return answer_and_linger(refusal_answer(refusal));
+  if (answers) return answer_and_linger(refusal_answer(refusal));
   finish();
 }
 
@@ -386,10 +440,14 @@ void Connection::close_upstream(std::string message) {
 
 // A socket that is closed while bytes of the other side lie in it takes back what was written last. So the answer is
 // written, its end, and then the client has a while to take it.
-void Connection::answer_and_linger(std::string answer) {
+void Connection::answer_and_linger(std::string answer, bool announces_end) {
   state_ = State::lingering;
   down_ = {};
   down_.pending = std::move(answer);
+  if (!announces_end) {
+    client_.socket().end_writing();
+    down_.sink_ended = true;
+  }
   set_timer(around_.options.linger_timeout, &Connection::finish);
   linger();
 }
@@ -401,7 +459,7 @@ void Connection::linger() {
     if (put.end != Socket::Transfer::End::none) return finish();
     down_.written += put.size;
   }
-  if (down_.size() == 0 && !std::exchange(down_.sink_ended, true)) client_.end_writing();
+  if (down_.size() == 0 && !down_.sink_ended) down_.sink_ended = client_.end_writing();
   char buffer[read_size];
   for (int round = 0; round < rounds_per_turn; ++round) {
     const Socket::Transfer got = client_.read(buffer, sizeof buffer);
@@ -409,7 +467,7 @@ void Connection::linger() {
     discarded_ += got.size;
     if (got.end != Socket::Transfer::End::none || discarded_ > discarded_max) return finish();
   }
-  client_.want(true, down_.size() > 0);
+  client_.want(true, !down_.sink_ended);
 }
 
 void Connection::finish() {
@@ -435,7 +493,10 @@ void Connection::set_timer(milliseconds delay, void (Connection::*then)()) {
 }
 
 void Connection::on_head_timeout() {
-  if (head_.empty()) return finish();
+  if (head_.empty() || state_ == State::securing_client) {
+    close_upstream({});
+    return finish();
+  }
   refuse({408, fmt::format("the request was not whole within {}", seconds_text(around_.options.head_timeout))});
 }
 

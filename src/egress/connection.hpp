@@ -8,9 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "egress/channel.hpp"
+#include "egress/exchange.hpp"
 #include "egress/http.hpp"
 #include "egress/proxy.hpp"
-#include "egress/socket.hpp"
 
 namespace joey::egress {
 
@@ -32,7 +33,9 @@ class ConnectionOwner {
 // Loop thread only. While it reads faster than the other side takes, it stops reading: what it keeps is bounded.
 class Connection final : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(const Surroundings& around, ConnectionOwner& owner, std::shared_ptr<const HostRules> rules, std::uint64_t number);
+  // `secrets` may be null.
+  Connection(const Surroundings& around, ConnectionOwner& owner, std::shared_ptr<const HostRules> rules,
+             std::shared_ptr<const ClientSecrets> secrets, std::uint64_t number);
   ~Connection();
 
   // Takes the client's socket.
@@ -43,7 +46,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void abandon(std::string message);
 
  private:
-  enum class State : std::uint8_t { head, resolving, connecting, relaying, lingering, ended };
+  // The head of a request within TLS is read between `securing_client` and `relaying`, in the state `inner_head`.
+  enum class State : std::uint8_t { head, resolving, connecting, securing_upstream, securing_client, inner_head, relaying, lingering, ended };
   // The bytes that go one way.
   struct Flow {
     std::string pending;      // read, and from `written` on not yet written
@@ -55,28 +59,35 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   };
 
   void on_ready();
-  bool open(Socket& socket, int fd);
+  bool open(Channel& channel, int fd);
 
   void read_head();
   void take_request();
+  void take_inner_request();
   void resolve();
   void connect_next();
   void connect_to(const IpAddress& address);
   void finish_connecting();
-  void begin_relaying();
 
+  void begin_securing();
+  void secure_upstream();
+  void begin_securing_client();
+  void secure_client();
+
+  void begin_exchange(RequestHead request, Target target);
+  void begin_relaying();
   void relay();
-  bool pull(Socket& from, Flow& flow, void (Connection::*take)(std::string_view));
-  bool flush(Flow& flow, Socket& to);
+  bool pull(Channel& from, Flow& flow, void (Connection::*take)(std::string_view));
+  bool flush(Flow& flow, Channel& to);
   void take_up(std::string_view bytes);
   void take_down(std::string_view bytes);
-  void take_answer_head(std::string_view& bytes);
   bool source_ended(bool is_client);
   void set_wanted();
 
   void refuse(Refusal refusal);
+  [[nodiscard]] bool can_answer() const;
   void fail(Refusal refusal);
-  void answer_and_linger(std::string answer);
+  void answer_and_linger(std::string answer, bool announces_end = true);
   void linger();
   void close_upstream(std::string message);
   void finish();
@@ -91,16 +102,18 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   const Surroundings& around_;
   ConnectionOwner& owner_;
   const std::shared_ptr<const HostRules> rules_;
+  const std::shared_ptr<const ClientSecrets> secrets_;
   const std::uint64_t number_;
 
   State state_{State::head};
-  Socket client_;
-  Socket upstream_;
+  Channel client_;
+  Channel upstream_;
   HeadReader head_;
   std::string early_;  // read behind the head
   RequestHead request_;
   Target target_;
-  BodyMeter request_body_;
+  std::vector<HostSecret> approved_;  // for the target
+  std::optional<Exchange> exchange_;  // of a tunnel only within TLS that ends here
 
   std::vector<IpAddress> addresses_;  // to be tried
   std::size_t address_index_{0};
@@ -109,11 +122,10 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::string rule_;
   std::string problem_;  // of the last address
   bool opened_{false};   // and not closed
+  std::string cut_off_;  // why the answer's end is not one; empty: it is
 
   Flow up_;
   Flow down_;
-  HeadReader answer_head_;
-  std::optional<BodyMeter> answer_body_;
 
   std::size_t discarded_{0};
   TimerId timer_{0};

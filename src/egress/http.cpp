@@ -19,9 +19,6 @@ tl::unexpected<Refusal> refuse(std::string message, int status = 400) {
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
 bool starts_ignoring_case(std::string_view text, std::string_view prefix) {
   return text.size() >= prefix.size() && equal_ignoring_case(text.substr(0, prefix.size()), prefix);
 }
@@ -224,6 +221,26 @@ Parsed<Target> parse_target(const RequestHead& request) {
   return target;
 }
 
+Parsed<Target> parse_target_within(const RequestHead& request, const HostPort& host) {
+  constexpr std::uint16_t https_port = 443;
+  const bool is_path = request.target.starts_with('/') || (request.method == "OPTIONS" && request.target == "*");
+  if (!is_path || request.method == "CONNECT") return refuse("the target of a request within a tunnel is a path");
+  if (request.target.find('#') != request.target.npos) return refuse("the target has a fragment");
+  Target target{.host = host, .path = request.target, .usual_port = https_port};
+  if (find_field(request.fields, "Host") == nullptr) return refuse("the request has no Host header");
+  if (const auto checked = check_host(request, target); !checked) return tl::unexpected(checked.error());
+  return target;
+}
+
+Parsed<void> check_host(const RequestHead& request, const Target& target) {
+  const auto field = single(request.fields, "Host");
+  if (!field) return tl::unexpected(field.error());
+  if (!*field) return {};
+  const auto named = parse_host(**field, target.usual_port);
+  if (named && *named == target.host) return {};
+  return refuse(fmt::format("the Host header is not of {}, to which the connection is", to_string(target.host)), 421);
+}
+
 Parsed<Framing> framing_of(const RequestHead& request) {
   if (drops_framing(request.fields)) return refuse("the Connection header names a header that must stay");
   auto framing = declared_framing(request.fields, request.minor_version);
@@ -253,12 +270,16 @@ BodyMeter::BodyMeter(Framing framing) {
   }
 }
 
-Parsed<std::size_t> BodyMeter::take(std::string_view bytes) {
+Parsed<std::size_t> BodyMeter::take(std::string_view bytes, std::string* content) {
   std::size_t taken = 0;
   while (taken < bytes.size() && state_ != State::complete) {
-    if (state_ == State::until_close) return bytes.size();
+    if (state_ == State::until_close) {
+      if (content != nullptr) content->append(bytes.substr(taken));
+      return bytes.size();
+    }
     if (state_ == State::length || state_ == State::data) {
       const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size() - taken));
+      if (content != nullptr) content->append(bytes.substr(taken, part));
       left_ -= part;
       taken += part;
       if (left_ == 0) state_ = state_ == State::length ? State::complete : State::data_cr;
@@ -309,11 +330,27 @@ bool BodyMeter::step(char c) {
 // ---------------------------------------------------------------------------------------------------------------------
 // What is sent
 
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+const std::string* find_field(const std::vector<Field>& fields, std::string_view name) {
+  const auto found = std::find_if(fields.begin(), fields.end(), [&](const Field& field) { return equal_ignoring_case(field.name, name); });
+  return found == fields.end() ? nullptr : &found->value;
+}
+
+void remove_fields(std::vector<Field>& fields, std::string_view name) {
+  std::erase_if(fields, [&](const Field& field) { return equal_ignoring_case(field.name, name); });
+}
+
+void append_chunk(std::string& out, std::string_view content) {
+  if (!content.empty()) out.append(fmt::format("{:x}\r\n", content.size())).append(content).append(line_end);
+}
+
 std::string forwarded(const RequestHead& request, const Target& target) {
   const std::string authority = to_string(target.host);
-  constexpr std::string_view usual_port = ":80";
-  const std::string_view shown = target.host.port == 80 ? std::string_view(authority).substr(0, authority.size() - usual_port.size())
-                                                        : std::string_view(authority);
+  const std::string_view shown = std::string_view(authority).substr(
+      0, target.host.port == target.usual_port ? authority.rfind(':') : authority.npos);
   std::string out = fmt::format("{} {} HTTP/1.{}\r\nHost: {}\r\n", request.method, target.path, request.minor_version, shown);
   add_fields(out, request.fields, framing_of(request).value_or(Framing{}), "Host");
   return out;

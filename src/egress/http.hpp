@@ -70,8 +70,13 @@ struct Target {
   HostPort host;
   std::string path;  // and query; empty in a tunnel
   bool tunnel{false};
+  std::uint16_t usual_port{80};  // which a Host header need not name
 };
 [[nodiscard]] Parsed<Target> parse_target(const RequestHead& request);
+// Of a request within a tunnel to `host` that is TLS's: its target is a path, or OPTIONS's "*", and its Host header names `host`.
+[[nodiscard]] Parsed<Target> parse_target_within(const RequestHead& request, const HostPort& host);
+// Refused: the request has a Host header for another host than its target's. One that has none passes.
+[[nodiscard]] Parsed<void> check_host(const RequestHead& request, const Target& target);
 
 struct Framing {
   enum class Kind : std::uint8_t { none, length, chunked, until_close } kind{Kind::none};
@@ -81,12 +86,12 @@ struct Framing {
 // `method` of the request it answers.
 [[nodiscard]] Parsed<Framing> framing_of(const AnswerHead& answer, std::string_view method);
 
-// Follows a body that passes by unchanged, to know where it ends.
+// Follows a body that passes by, to know where it ends.
 class BodyMeter {
  public:
   explicit BodyMeter(Framing framing = {});
-  // How many of `bytes` belong to the body.
-  [[nodiscard]] Parsed<std::size_t> take(std::string_view bytes);
+  // How many of `bytes` belong to the body. `content`, if not null, gets what of them is not framing.
+  [[nodiscard]] Parsed<std::size_t> take(std::string_view bytes, std::string* content = nullptr);
   [[nodiscard]] bool complete() const { return state_ == State::complete; }
   // Whether a connection that ends here ends the body.
   [[nodiscard]] bool may_end() const { return complete() || state_ == State::until_close; }
@@ -100,9 +105,16 @@ class BodyMeter {
   unsigned line_size_{0};  // of a chunk's first line
 };
 
+// The value of the first field by that name, in any case; null: there is none.
+[[nodiscard]] const std::string* find_field(const std::vector<Field>& fields, std::string_view name);
+void remove_fields(std::vector<Field>& fields, std::string_view name);
+[[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
+
 // What is sent on. Fields that concern one connection are left out, and so is what is the proxy's.
 [[nodiscard]] std::string forwarded(const RequestHead& request, const Target& target);
 [[nodiscard]] std::string forwarded(const AnswerHead& answer, const Framing& framing);
+void append_chunk(std::string& out, std::string_view content);  // nothing of no content
+inline constexpr std::string_view last_chunk = "0\r\n\r\n";
 inline constexpr std::string_view continue_answer = "HTTP/1.1 100 Continue\r\n\r\n";
 inline constexpr std::string_view tunnel_answer = "HTTP/1.1 200 Connection established\r\n\r\n";
 

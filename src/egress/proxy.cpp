@@ -18,7 +18,8 @@ class ProxyImpl final : public Proxy, public std::enable_shared_from_this<ProxyI
   ProxyImpl(uv_loop_t* loop, Scheduler& scheduler, std::shared_ptr<Resolver> resolver, ProxyOptions options)
       : options_(options), around_{loop, scheduler, std::move(resolver), options_} {}
 
-  std::shared_ptr<Client> add_client(std::shared_ptr<const HostRules> rules, UniqueFunction<void(const Record&)> record) override;
+  std::shared_ptr<Client> add_client(std::shared_ptr<const HostRules> rules, std::shared_ptr<const ClientSecrets> secrets,
+                                     UniqueFunction<void(const Record&)> record) override;
 
   [[nodiscard]] const ProxyOptions& options() const { return options_; }
   [[nodiscard]] const Surroundings& around() const { return around_; }
@@ -31,8 +32,9 @@ class ProxyImpl final : public Proxy, public std::enable_shared_from_this<ProxyI
 
 class ClientImpl final : public Client, private ConnectionOwner {
  public:
-  ClientImpl(std::shared_ptr<ProxyImpl> proxy, std::shared_ptr<const HostRules> rules, UniqueFunction<void(const Record&)> record)
-      : proxy_(std::move(proxy)), rules_(std::move(rules)), record_(std::move(record)) {}
+  ClientImpl(std::shared_ptr<ProxyImpl> proxy, std::shared_ptr<const HostRules> rules, std::shared_ptr<const ClientSecrets> secrets,
+             UniqueFunction<void(const Record&)> record)
+      : proxy_(std::move(proxy)), rules_(std::move(rules)), secrets_(std::move(secrets)), record_(std::move(record)) {}
   ~ClientImpl() override { close(); }
 
   void serve(int socket) override {
@@ -50,7 +52,7 @@ class ClientImpl final : public Client, private ConnectionOwner {
     } else if (proxy_->connections >= options.connections_max) {
       problem = fmt::format("all commands together may have {} connections at a time", options.connections_max);
     }
-    const auto connection = std::make_shared<Connection>(proxy_->around(), static_cast<ConnectionOwner&>(*this), rules_, total_);
+    const auto connection = std::make_shared<Connection>(proxy_->around(), static_cast<ConnectionOwner&>(*this), rules_, secrets_, total_);
     connections_.emplace(total_, connection);
     ++proxy_->connections;
     if (problem.empty()) {
@@ -74,14 +76,16 @@ class ClientImpl final : public Client, private ConnectionOwner {
 
   const std::shared_ptr<ProxyImpl> proxy_;
   const std::shared_ptr<const HostRules> rules_;
+  const std::shared_ptr<const ClientSecrets> secrets_;
   const UniqueFunction<void(const Record&)> record_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections_;
   std::uint64_t total_{0};
   bool closed_{false};
 };
 
-std::shared_ptr<Client> ProxyImpl::add_client(std::shared_ptr<const HostRules> rules, UniqueFunction<void(const Record&)> record) {
-  return std::make_shared<ClientImpl>(shared_from_this(), std::move(rules), std::move(record));
+std::shared_ptr<Client> ProxyImpl::add_client(std::shared_ptr<const HostRules> rules, std::shared_ptr<const ClientSecrets> secrets,
+                                              UniqueFunction<void(const Record&)> record) {
+  return std::make_shared<ClientImpl>(shared_from_this(), std::move(rules), std::move(secrets), std::move(record));
 }
 
 }  // namespace

@@ -5,7 +5,9 @@
 //
 //   command --- connection of the box's --- proxy: rules, names, addresses --- server
 //
-// It speaks CONNECT and plain HTTP (one request a connection). Which bytes go through a tunnel it does not look at.
+// It speaks CONNECT and plain HTTP (one request a connection). Which bytes go through a tunnel it does not look at, unless the
+// tunnel is to a host that is approved for one of the client's secrets: there it ends the TLS of both sides, and puts
+// secrets where their placeholders are, as in plain HTTP to such a host (exchange.hpp).
 #pragma once
 
 #include <uv.h>
@@ -15,13 +17,23 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/function.hpp"
 #include "base/scheduler.hpp"
 #include "core/host_rules.hpp"
 #include "egress/resolver.hpp"
+#include "egress/substitution.hpp"
 
 namespace joey::egress {
+
+class Tls;
+
+// What commands have placeholders for.
+struct ClientSecrets {
+  std::vector<HostSecret> secrets;
+  std::shared_ptr<const Tls> tls;  // not null
+};
 
 // What becomes of a connection: refused, or opened, perhaps at one address after another, and then closed. One that ends
 // without a request leaves no record.
@@ -41,6 +53,7 @@ struct Record {
   std::string message;
   std::uint64_t bytes_up{0};    // to the server, as sent on
   std::uint64_t bytes_down{0};  // to the command
+  std::vector<std::string> secrets{};  // names of those that were put into its request; when it is closed
 };
 
 struct ProxyOptions {
@@ -48,8 +61,8 @@ struct ProxyOptions {
   std::size_t client_connections_max{128};  // of one
   std::uint64_t client_total_max{10'000};   // that one may make in all
   std::size_t buffer_size{std::size_t{64} << 10};  // bytes kept each way of a connection
-  std::chrono::milliseconds head_timeout{30'000};     // until the request is there
-  std::chrono::milliseconds connect_timeout{15'000};  // to resolve and connect
+  std::chrono::milliseconds head_timeout{30'000};     // until the request is there; again for one within TLS
+  std::chrono::milliseconds connect_timeout{15'000};  // to resolve and connect, and for the server's side of TLS
   std::chrono::milliseconds idle_timeout{600'000};    // nothing goes either way
   std::chrono::milliseconds linger_timeout{2'000};    // for a client to take an answer before it is cut off
 };
@@ -69,8 +82,9 @@ class Client {
 class Proxy {
  public:
   virtual ~Proxy() = default;
-  // `record` must not call the client.
+  // `secrets` may be null. `record` must not call the client.
   [[nodiscard]] virtual std::shared_ptr<Client> add_client(std::shared_ptr<const HostRules> rules,
+                                                           std::shared_ptr<const ClientSecrets> secrets,
                                                            UniqueFunction<void(const Record&)> record) = 0;
 };
 

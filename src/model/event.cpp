@@ -137,6 +137,7 @@ void fields(T& x, V&& visit) {
   visit("message", x.message);
   visit("bytes_up", x.bytes_up);
   visit("bytes_down", x.bytes_down);
+  visit("secrets", x.secrets);
 }
 template <AnyOf<event::ModeChanged> T, class V>
 void fields(T& x, V&& visit) {

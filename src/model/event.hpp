@@ -242,6 +242,7 @@ struct Egress {
   std::string message;  // why it was refused, or what went wrong
   std::int64_t bytes_up{0};    // to the host; when it is closed
   std::int64_t bytes_down{0};  // to the command
+  std::vector<std::string> secrets{};  // names of those that the proxy put into its request; when it is closed
   bool operator==(const Egress&) const = default;
 };
 

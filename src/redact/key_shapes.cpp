@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/base64.hpp"
+#include "redact/placeholder.hpp"
 
 namespace joey {
 namespace {
@@ -238,12 +239,13 @@ bool is_credentials(std::string_view text) {
   std::string padded(text);
   padded.resize((text.size() + 3) / 4 * 4, '=');
   const auto decoded = decode_base64(padded);
-  return decoded && decoded->find(':') != std::string::npos &&
+  return decoded && decoded->find(':') != std::string::npos && !has_host_placeholder(*decoded) &&
          std::all_of(decoded->begin(), decoded->end(), [](char c) { return c >= ' ' && c <= '~'; });
 }
 
-// Documentation's, not anybody's.
+// Documentation's, not anybody's; or what stands for a secret already.
 bool is_made_up(std::string_view run) {
+  if (has_host_placeholder(run)) return true;
   constexpr std::size_t distinct_min = 8;
   std::bitset<256> seen;
   bool wordy = true;
@@ -363,7 +365,7 @@ Look look_for_password(const TextWindow& window, std::uint64_t at) {
   constexpr std::string_view names[] = {"password", "passwd", "pass", "pwd", "secret", "PASSWORD", "token"};
   // What stands for a password, or is known to everybody.
   if (password.size() < password_min || password == user || password.find_first_of("${}*[]") != std::string_view::npos ||
-      password.find_first_not_of("xX.") == std::string_view::npos ||
+      password.find_first_not_of("xX.") == std::string_view::npos || has_host_placeholder(password) ||
       std::find(std::begin(names), std::end(names), password) != std::end(names)) {
     return none;
   }

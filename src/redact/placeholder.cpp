@@ -1,5 +1,7 @@
 #include "redact/placeholder.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/digest.hpp"
@@ -10,6 +12,8 @@ namespace {
 constexpr std::string_view opening = "[secret:";
 constexpr std::size_t name_size_max = 40;
 constexpr std::size_t tag_size = 8;
+constexpr std::string_view host_opening = "joey-secret-";
+constexpr std::size_t host_tag_size = 32;
 
 bool is_name(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; }
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
@@ -27,12 +31,27 @@ std::size_t placeholder_size(std::string_view text) {
   return std::all_of(tag.begin(), tag.end(), is_hex) ? at + tag_size + 2 : 0;
 }
 
+std::string_view bytes_of(const RedactionKey& key) { return {reinterpret_cast<const char*>(key.data()), key.size()}; }
+
 }  // namespace
 
 std::string placeholder(const RedactionKey& key, std::string_view name, std::string_view secret) {
-  const std::string_view key_bytes(reinterpret_cast<const char*>(key.data()), key.size());
-  const std::string tag = keyed_digest(key_bytes, secret).substr(0, tag_size);
+  const std::string tag = keyed_digest(bytes_of(key), secret).substr(0, tag_size);
   return std::string(opening).append(name).append(":").append(tag).append("]");
+}
+
+std::string host_placeholder(const RedactionKey& key, std::string_view name, std::string_view secret) {
+  // Its digits must say nothing of the tag of placeholder(): the name's size keeps the two texts apart.
+  const std::string named = fmt::format("{} {}{}", name.size(), name, secret);
+  return std::string(host_opening).append(keyed_digest(bytes_of(key), named).substr(0, host_tag_size));
+}
+
+bool has_host_placeholder(std::string_view text) {
+  for (std::size_t at = text.find(host_opening); at != std::string_view::npos; at = text.find(host_opening, at + 1)) {
+    const std::string_view tag = text.substr(at + host_opening.size(), host_tag_size);
+    if (tag.size() == host_tag_size && std::all_of(tag.begin(), tag.end(), is_hex)) return true;
+  }
+  return false;
 }
 
 std::string placeholder_name(std::string_view name) {

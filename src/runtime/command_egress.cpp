@@ -16,6 +16,11 @@ EgressStage stage_of(egress::Record::Kind kind) {
 
 }  // namespace
 
+const std::vector<std::pair<std::string, std::string>>& CommandEgress::environment() const {
+  static const std::vector<std::pair<std::string, std::string>> none;
+  return secrets_ ? secrets_->environment : none;
+}
+
 event::Egress egress_event(const std::string& call, const egress::Record& record) {
   return {.call = call,
           .connection = static_cast<std::int64_t>(record.connection),
@@ -27,7 +32,8 @@ event::Egress egress_event(const std::string& call, const egress::Record& record
           .rule = record.rule,
           .message = record.message,
           .bytes_up = static_cast<std::int64_t>(record.bytes_up),
-          .bytes_down = static_cast<std::int64_t>(record.bytes_down)};
+          .bytes_down = static_cast<std::int64_t>(record.bytes_down),
+          .secrets = record.secrets};
 }
 
 std::shared_ptr<const HostRules> host_rules_of(const TaskConfig& config) {

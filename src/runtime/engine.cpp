@@ -191,7 +191,8 @@ void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, s
   context->box = session->setup().box;
   if (const auto& proxy = session->setup().egress) {
     // Without a task there is no journal to record in; the command itself is told what is refused.
-    context->network = std::make_shared<CommandEgress>(*proxy, host_rules_of(session->setup().config), [](const egress::Record&) {});
+    context->network = std::make_shared<CommandEgress>(*proxy, host_rules_of(session->setup().config), session->command_secrets(),
+                                                       [](const egress::Record&) {});
   }
   context->project = session->project();
   context->artifacts = session->artifacts(scheduler_);

@@ -155,6 +155,35 @@ Status Host::add_provider(std::string name, ModelFactory factory) {
   return {};
 }
 
+Result<Host::ReadyHostSecret> Host::prepare_host_secret(const Session& session, HostSecretRequest request) {
+  auto hosts = check_host_secret(request);
+  if (!hosts) return tl::unexpected(std::move(hosts.error()));
+  if (Status checked = check_secret({request.name, request.value}); !checked) return tl::unexpected(std::move(checked.error()));
+  const auto& shown = session.setup().certificates;
+  if (shown == nullptr) {
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("secret \"{}\": it is put in by the proxy of commands in a box, and the session has none: give it a box, "
+                               "and allow hosts",
+                               request.name));
+  }
+  const std::lock_guard lock(mutex_);
+  if (tls_ == nullptr) {
+    auto trusted = read_trusted_certificates();
+    if (!trusted) return tl::unexpected(std::move(trusted.error()));
+    auto tls = egress::Tls::make(*trusted);
+    if (!tls) return tl::unexpected(std::move(tls.error()));
+    tls_ = *std::move(tls);
+    certificates_ = fmt::format("{}\n{}", *trusted, tls_->authority());
+  }
+  if (Status written = shown->write(certificates_); !written) return tl::unexpected(std::move(written.error()));
+  ReadyHostSecret ready{{}, tls_};
+  ready.secret.variable = request.variable.empty() ? request.name : request.variable;
+  ready.secret.hosts = fmt::format("{}", fmt::join(request.hosts, ", "));
+  std::string placeholder = host_placeholder(redactors_->key(), request.name, request.value);
+  ready.secret.secret = {std::move(request.name), std::move(placeholder), std::move(request.value), *std::move(hosts)};
+  return ready;
+}
+
 void Host::rewrap_store_keys(Completion<void> done) {
   if (encrypted_ == nullptr) return done(failure(ErrorCode::conflict, "the engine's store is not encrypted: it has no keys"));
   encrypted_->rewrap(std::move(done));
@@ -202,6 +231,10 @@ Status open_network(SessionRequest& request, SessionSetup& setup, UvLoop& loop) 
   setup.config.hosts_allow = std::move(request.hosts_allow);
   setup.config.hosts_deny = std::move(request.hosts_deny);
   setup.egress = egress::make_proxy(loop.handle(), loop, egress::make_system_resolver(loop));
+  auto certificates = make_shown_file("certificates.pem");
+  if (!certificates) return tl::unexpected(std::move(certificates.error()));
+  setup.certificates = *std::move(certificates);
+  request.box.readable.push_back(setup.certificates->directory());
   return {};
 }
 

@@ -79,6 +79,13 @@ class Host : public std::enable_shared_from_this<Host> {
   ~Host();
 
   [[nodiscard]] Result<std::shared_ptr<Session>> create_session(SessionRequest request);
+  // Ready for Session::add_host_secret(), with the certificates that its commands are going to trust. `invalid_argument`: the
+  // request, or a session whose commands reach no host. Blocks, the first time for some ten milliseconds.
+  struct ReadyHostSecret {
+    HostSecret secret;
+    std::shared_ptr<const egress::Tls> tls;
+  };
+  [[nodiscard]] Result<ReadyHostSecret> prepare_host_secret(const Session& session, HostSecretRequest request);
   [[nodiscard]] Status add_provider(std::string name, ModelFactory factory);
   // As EncryptedStore::rewrap(); `conflict` when the store is not encrypted. Loop thread.
   void rewrap_store_keys(Completion<void> done);
@@ -121,6 +128,8 @@ class Host : public std::enable_shared_from_this<Host> {
   std::atomic<std::thread::id> loop_thread_{};
   std::mutex mutex_;  // guards the rest
   std::map<std::string, ModelFactory> models_;
+  std::string certificates_;                // that the machine trusts, and the authority's
+  std::shared_ptr<const egress::Tls> tls_;  // made when a session first has a secret of hosts
 };
 
 template <class T>

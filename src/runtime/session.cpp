@@ -98,6 +98,14 @@ Status Session::add_secret(KnownSecret secret) {
   return {};
 }
 
+Status Session::add_host_secret(HostSecret secret, std::shared_ptr<const egress::Tls> tls) {
+  if (Status added = add_secret({secret.secret.name, secret.secret.value}); !added) return added;
+  std::erase_if(host_secrets_, [&](const HostSecret& other) { return other.secret.name == secret.secret.name; });
+  host_secrets_.push_back(std::move(secret));
+  command_secrets_ = make_command_secrets(host_secrets_, std::move(tls), setup_.certificates);
+  return {};
+}
+
 const std::shared_ptr<Artifacts>& Session::artifacts(Scheduler& scheduler) {
   constexpr std::uint64_t bytes_max = std::uint64_t{64} << 20;
   if (!artifacts_) artifacts_ = std::make_shared<Artifacts>(scheduler, make_memory_chunks(scheduler, bytes_max));
@@ -157,6 +165,11 @@ std::shared_ptr<const Session::ReadyPrompt> Session::prompt(const std::string& m
   }
   if (setup_.egress) {
     parts.shell += fmt::format(" Hosts that may be reached: {}; a refusal says what is missing.", fmt::join(setup_.config.hosts_allow, ", "));
+  }
+  for (const HostSecret& secret : host_secrets_) {
+    parts.shell += fmt::format(" The variable {} holds a placeholder of a secret: send it as if it were the secret, which it becomes on the way "
+                               "to {} and nowhere else.",
+                               secret.variable, secret.hosts);
   }
   parts.language = setup_.language;
   parts.instructions = setup_.instructions;

@@ -16,6 +16,7 @@
 #include "egress/proxy.hpp"
 #include "project/project.hpp"
 #include "runtime/host_policy.hpp"
+#include "runtime/host_secrets.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/model_client.hpp"
 #include "runtime/session_box.hpp"
@@ -37,6 +38,7 @@ struct SessionSetup {
   std::shared_ptr<const Box> box;                   // of commands; null: none
   SessionBoxOptions box_options{};
   std::shared_ptr<egress::Proxy> egress;            // to the hosts that a task's rules allow; null: boxes have no network
+  std::shared_ptr<ShownFile> certificates{};        // that commands trust where there are secrets of hosts; null likewise
   std::shared_ptr<ImageModel> images;               // null: there is none
   std::vector<std::shared_ptr<const Tool>> tools;   // those of the workspace; the core's own are added
   std::shared_ptr<const Provider> provider;
@@ -79,6 +81,10 @@ class Session {
 
   // A value that no model, journal or event is to hold from now on, as SessionSecrets::add().
   [[nodiscard]] Status add_secret(KnownSecret secret);
+  // One that commands started from now on have a placeholder of, instead of any other by that name. `tls` is the engine's,
+  // and the certificates it needs are written.
+  [[nodiscard]] Status add_host_secret(HostSecret secret, std::shared_ptr<const egress::Tls> tls);
+  [[nodiscard]] const std::shared_ptr<const CommandSecrets>& command_secrets() const { return command_secrets_; }  // null: none
   [[nodiscard]] const std::shared_ptr<const Redactor>& redactor() { return setup_.secrets->redactor(); }
 
   // Of tools that run without a task: in memory, for as long as the session is.
@@ -116,6 +122,8 @@ class Session {
   void take_project_tools();
 
   SessionSetup setup_;
+  std::vector<HostSecret> host_secrets_;
+  std::shared_ptr<const CommandSecrets> command_secrets_;
   std::shared_ptr<Artifacts> artifacts_;
   std::map<std::string, std::string> sections_;  // of the host's
   Mentions mentions_;

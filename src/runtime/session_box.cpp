@@ -74,6 +74,7 @@ Result<std::shared_ptr<const Box>> make_box(BoxKind kind, const SessionBoxOption
                                             GuardedFiles guarded) {
   BoxRules rules;
   rules.workspace = workspace.root();
+  rules.readable = options.readable;
   rules.hidden = std::move(guarded.hidden);
   rules.read_only = std::move(guarded.read_only);
   rules.landlock_keeps_read_only = options.demands_all;

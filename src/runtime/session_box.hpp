@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "model/config.hpp"
@@ -16,6 +17,7 @@ struct SessionBoxOptions {
   std::string kind;         // "landlock", "bubblewrap" or "oci"; empty or "none": no box
   bool demands_all{false};  // what this machine cannot guarantee is an error
   bool has_network{false};  // through the proxy, and only there
+  std::vector<std::string> readable{};  // directories to be shown besides; absolute
 };
 
 // Null: none. Files are as they are now; renew_session_box() looks again. `invalid_argument`: no such kind;

@@ -16,6 +16,7 @@ class RedactorPool {
   // The key makes tags that are the same in all sessions.
   explicit RedactorPool(const RedactionKey& key) : key_(key) {}
   [[nodiscard]] std::shared_ptr<const Redactor> get(const std::vector<KnownSecret>& known, bool key_shapes);
+  [[nodiscard]] const RedactionKey& key() const { return key_; }
 
  private:
   struct Entry {

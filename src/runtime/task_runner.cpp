@@ -417,7 +417,7 @@ std::shared_ptr<CommandNetwork> TaskRunner::network_of(const std::string& call) 
   const auto& proxy = session_->setup().egress;
   if (proxy == nullptr) return nullptr;
   if (host_rules_ == nullptr) host_rules_ = host_rules_of(task_.config);
-  auto network = std::make_shared<CommandEgress>(*proxy, host_rules_, [weak = weak_from_this(), call](const egress::Record& record) {
+  auto network = std::make_shared<CommandEgress>(*proxy, host_rules_, session_->command_secrets(), [weak = weak_from_this(), call](const egress::Record& record) {
     if (const auto self = weak.lock()) self->deliver(input::Egress{egress_event(call, record)}, [](const Status&) {});
   });
   std::erase_if(networks_, [](const auto& other) { return other.expired(); });

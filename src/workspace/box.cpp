@@ -362,6 +362,42 @@ PrivateDirectory::~PrivateDirectory() {
   if (!path_.empty() && lock_) remove_tree(AT_FDCWD, path_);
 }
 
+namespace {
+
+class PrivateShownFile final : public ShownFile {
+ public:
+  PrivateShownFile(PrivateDirectory directory, const std::string& name)
+      : owned_(std::move(directory)), directory_(owned_.home()), path_(fmt::format("{}/{}", directory_, name)) {}
+  [[nodiscard]] const std::string& directory() const override { return directory_; }
+  [[nodiscard]] const std::string& path() const override { return path_; }
+  [[nodiscard]] Status write(std::string_view text) override {
+    const std::string written = path_ + ".new";
+    const Descriptor file(::open(written.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644));
+    if (!file) return box_failure("writing a file to be shown", errno);
+    while (!text.empty()) {
+      const ssize_t put = ::write(file.get(), text.data(), text.size());
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return box_failure("writing a file to be shown", errno);
+      text.remove_prefix(static_cast<std::size_t>(put));
+    }
+    if (::rename(written.c_str(), path_.c_str()) != 0) return box_failure("writing a file to be shown", errno);
+    return {};
+  }
+
+ private:
+  const PrivateDirectory owned_;
+  const std::string directory_;
+  const std::string path_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<ShownFile>> make_shown_file(const std::string& name) {
+  auto directory = PrivateDirectory::make(BoxRules().temporary_parent);
+  if (!directory) return tl::unexpected(std::move(directory.error()));
+  return std::make_shared<PrivateShownFile>(*std::move(directory), name);
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Programs
 

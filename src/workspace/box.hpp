@@ -92,6 +92,21 @@ class Box {
   [[nodiscard]] virtual const BoxReport& report() const = 0;
 };
 
+// A file for commands in boxes to read, alone in a directory of its own. Both go with this object; what a killed host left of
+// one goes when the next box is prepared. Its functions block.
+class ShownFile {
+ public:
+  ShownFile() = default;
+  ShownFile(const ShownFile&) = delete;
+  ShownFile& operator=(const ShownFile&) = delete;
+  virtual ~ShownFile() = default;
+  [[nodiscard]] virtual const std::string& directory() const = 0;  // for BoxRules::readable
+  [[nodiscard]] virtual const std::string& path() const = 0;
+  // One thread at a time. What it held is replaced whole.
+  [[nodiscard]] virtual Status write(std::string_view text) = 0;
+};
+[[nodiscard]] Result<std::shared_ptr<ShownFile>> make_shown_file(const std::string& name);
+
 // What a box of this kind would guarantee here. `unsupported`: there can be none, or the rules demand more than it
 // gives; `invalid_argument`: the rules. Blocks, for some tens of milliseconds; for oci some hundred.
 [[nodiscard]] Result<BoxReport> probe_box(BoxKind kind, const BoxRules& rules);

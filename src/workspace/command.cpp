@@ -121,6 +121,9 @@ Result<std::vector<std::string>> make_environment(const CommandSpec& spec) {
   if (box) {
     for (const auto& [name, value] : box->environment()) set(name, value);
   }
+  if (box && spec.network && box->rules().proxy_port != 0) {
+    for (const auto& [name, value] : spec.network->environment()) set(name, value);
+  }
   for (const auto& [name, value] : spec.environment) {
     if (name.empty() || name.find('=') != name.npos) {
       return failure(ErrorCode::invalid_argument, fmt::format("command: \"{}\" is no name of a variable", name));

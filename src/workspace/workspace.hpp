@@ -37,16 +37,18 @@ struct TerminalSize {
   std::uint16_t rows{40};
 };
 
-// How a command is run.
 // Where the connections of a boxed command go. Shared with the command until nothing of it runs any more.
 class CommandNetwork {
  public:
   virtual ~CommandNetwork() = default;
+  // Variables that the command needs for it, besides those that tell of the proxy.
+  [[nodiscard]] virtual const std::vector<std::pair<std::string, std::string>>& environment() const = 0;
   // A process of the command has connected. `socket` is a connected stream socket, non-blocking, and this one's to close.
   // Loop thread; must not destroy the command.
   virtual void connected(int socket) = 0;
 };
 
+// How a command is run.
 struct CommandSpec {
   std::string command;                               // for the shell: /bin/bash -c, or /bin/sh where there is no bash
   std::string directory;                             // beneath the root; empty is the root

@@ -102,7 +102,76 @@ static void known_values(int32_t loop) {
   world_close(&w);
 }
 
+static joey_status add_host_secret(world *w, const char *name, const char *value, const char *hosts, const char *variable) {
+  joey_host_secret_options options = JOEY_HOST_SECRET_OPTIONS_INIT;
+  options.name = name;
+  options.value = value;
+  options.hosts = hosts;
+  options.variable = variable;
+  return joey_session_add_host_secret(w->session, &options);
+}
+
+static void wrong_host_secrets(int32_t loop) {
+  world w = {0};
+  joey_host_secret_options options = JOEY_HOST_SECRET_OPTIONS_INIT;
+  world_open(&w, loop);
+  world_session(&w, "all");
+  INVALID(joey_session_add_host_secret(w.session, NULL));
+  INVALID(joey_session_add_host_secret(NULL, &options));
+  INVALID(joey_session_add_host_secret(w.session, &options));
+  options.struct_size = 3;
+  INVALID(joey_session_add_host_secret(w.session, &options));
+  INVALID(add_host_secret(&w, "TOKEN", "", "api.test", NULL));
+  INVALID(add_host_secret(&w, "TOKEN", "1234567", "api.test", NULL));
+  INVALID(add_host_secret(&w, "TOKEN", "of two\nlines", "api.test", NULL));
+  CHECK(strstr(joey_last_error_message(), "line break") && !strstr(joey_last_error_message(), "of two"));
+  INVALID(add_host_secret(&w, "TOKEN", "12345678", NULL, NULL));
+  INVALID(add_host_secret(&w, "TOKEN", "12345678", "http://api.test", NULL));
+  CHECK(strstr(joey_last_error_message(), "http://api.test") != NULL);
+  INVALID(add_host_secret(&w, "TOKEN", "12345678", "api.test,*:443", NULL));
+  INVALID(add_host_secret(&w, "TOKEN", "12345678", "api.test", "A TOKEN"));
+  INVALID(add_host_secret(&w, "1TOKEN", "12345678", "api.test", NULL));
+  INVALID(add_host_secret(&w, "TOKEN", "12345678", "api.test", NULL)); /* the session has no box */
+  CHECK(strstr(joey_last_error_message(), "TOKEN") && strstr(joey_last_error_message(), "box"));
+  world_close(&w);
+}
+
+static void host_secrets(int32_t loop) {
+  world w = {0};
+  joey_session_options options;
+  joey_tool_vtable tool;
+  joey_text *text = NULL;
+  joey_status made;
+  const char *command = "{\"command\":\"env; echo tick-tock-token; echo x >> $SSL_CERT_FILE\"}";
+  world_open(&w, loop);
+  options = world_options(&w, "all");
+  options.box = "bubblewrap";
+  options.allow_hosts = "api.test";
+  made = joey_session_create(w.engine, &options, &w.session);
+  if (made != JOEY_OK) { /* no bubblewrap here */
+    CHECK_STATUS(made, JOEY_ERR_UNSUPPORTED);
+    world_session(&w, "all");
+    world_close(&w);
+    return;
+  }
+  note_vtable(&tool, "note");
+  OK(joey_session_add_tool(w.session, &tool, &w.note));
+  OK(add_host_secret(&w, "FIRST", "first-of-them", "api.test", NULL));
+  OK(add_host_secret(&w, "the token", "tick-tock-token", "api.test:443,*.api.test", "TOKEN"));
+  OK(joey_session_run_tool(w.session, "execute_command", 15, command, strlen(command), 20000, &text));
+  CHECK(strstr(joey_text_data(text), "\\nTOKEN=joey-secret-") != NULL);
+  CHECK(strstr(joey_text_data(text), "FIRST=joey-secret-") != NULL);
+  CHECK(strstr(joey_text_data(text), "[secret:the-token:") != NULL);
+  CHECK(strstr(joey_text_data(text), "tick-tock") == NULL && strstr(joey_text_data(text), "first-of") == NULL);
+  CHECK(strstr(joey_text_data(text), "SSL_CERT_FILE=/") != NULL && strstr(joey_text_data(text), "CURL_CA_BUNDLE=/") != NULL);
+  CHECK(strstr(joey_text_data(text), "Read-only file system") != NULL);
+  joey_text_destroy(text);
+  world_close(&w);
+}
+
 void test_secrets(void) {
   run_case_on_both_loops("a key that a server refuses is resolved anew, and the request sent again", keys_rotate);
   run_case_on_both_loops("values that are known are not shown, and short ones are refused", known_values);
+  run_case_on_both_loops("a secret for hosts that lacks something, or a box, is refused", wrong_host_secrets);
+  run_case_on_both_loops("commands have placeholders of secrets for hosts, and certificates that they cannot change", host_secrets);
 }

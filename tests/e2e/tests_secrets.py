@@ -1,13 +1,19 @@
 """Secrets that files, commands and errors bring: in no database, event, output or request."""
 
 import base64
+import http.server
 import json
 import os
+import pathlib
 import random
+import re
+import ssl
 import string
+import subprocess
+import threading
 import urllib.parse
 
-from harness import check, command, done, equal, test, tool, turn
+from harness import check, command, done, equal, one_line, test, tool, turn
 
 ALNUM = string.ascii_letters + string.digits
 URL64 = ALNUM + "-_"
@@ -219,6 +225,176 @@ def a_secret_that_is_too_short_or_not_set_is_refused(case):
         result = case.joey("run", *case.run_options(), "--secret", "PIN", "Go.", env=case.environment(PIN=value))
         check(result.code in (1, 2) and all(word.lower() in result.err.lower() for word in words), "the refusal", result)
         check("short" not in result.err, "the value", result)
+
+
+class EchoServer:
+    """Answers what it got: in a header, and the whole request in the body. Over TLS, with a certificate."""
+
+    def __init__(self, certificate=None):
+        outer = self
+        outer.received = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                text = f"{self.path}\n{self.headers}{body.decode()}"
+                outer.received.append(text)
+                self.send_response(200)
+                self.send_header("X-Authorization", self.headers.get("Authorization", ""))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            do_GET = do_POST
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def make_certificates(case):
+    """Those of an authority, and of a server on loopback with its key."""
+    authority, key, server = case.file("authority.pem"), case.file("authority.key"), case.file("server.pem")
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl("req", "-x509", *new_key, "-keyout", key, "-out", authority, "-days", "2", "-subj", "/CN=authority of a test")
+    request, extensions = case.file("server.csr"), case.file("server.cnf")
+    extensions.write_text("subjectAltName = DNS:localhost, IP:127.0.0.1\nextendedKeyUsage = serverAuth\n")
+    openssl("req", *new_key, "-keyout", case.file("server.key"), "-out", request, "-subj", "/CN=server of a test")
+    openssl("x509", "-req", "-in", request, "-CA", authority, "-CAkey", key, "-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", server)
+    server.write_text(server.read_text() + case.file("server.key").read_text())
+    return authority, server
+
+
+@test
+def a_secret_for_a_host_reaches_that_host_and_nobody_else(case):
+    authority, certificate = make_certificates(case)
+    approved, other, plain, other_plain = EchoServer(certificate), EchoServer(certificate), EchoServer(), EchoServer()
+    servers = (approved, other, plain, other_plain)
+    value = of(ALNUM, 20) + "/+&= %\"'" + of(ALNUM, 12)
+    forms = all_forms(value) | {base64.b64encode(f"me:{value}".encode())}
+    fetch = ("import os, urllib.request as u; t = os.environ['SERVICE_TOKEN']; "
+             f"print(u.urlopen(u.Request('https://localhost:{approved.port}/python', headers={{'Authorization': t}})).read().decode())")
+    try:
+        for box in ("landlock", "bubblewrap", "oci"):
+            probe = case.joey("tool", "--workspace", case.workspace, "--box", box, "execute_command", '{"command":"true"}')
+            if probe.code != 0 and "box" in probe.out + probe.err:
+                print(f"skipped: {box} is not to be had here: {probe.out.strip()}{probe.err.strip()}")
+                continue
+            for server in servers:
+                server.received.clear()
+            bearer = '-H "Authorization: Bearer $SERVICE_TOKEN"'
+            case.model(turn(command("env")),
+                       turn(command(f'curl -sS -i {bearer} -d "t=$SERVICE_TOKEN" "https://localhost:{approved.port}/a?k=$SERVICE_TOKEN"')),
+                       turn(command(f'curl -sS -u "me:$SERVICE_TOKEN" https://localhost:{approved.port}/basic')),
+                       turn(command(f'/usr/bin/python3 -c "{fetch}"')),
+                       turn(command(f"curl -sS {bearer} http://localhost:{plain.port}/plain")),
+                       turn(command(f"curl -sS {bearer} https://127.0.0.1:{other.port}/other")),
+                       turn(command(f"curl -sS {bearer} http://127.0.0.1:{other_plain.port}/other")),
+                       turn(command(f'curl -sS -i {bearer} -H "Host: other.example" https://localhost:{approved.port}/fronted')),
+                       turn(command("env > environment.txt; cat $SSL_CERT_FILE > certificates.txt; echo >> $SSL_CERT_FILE")), done())
+            hosts = f"localhost:{approved.port},localhost:{plain.port}"
+            allowed = [f"{name}:{server.port}" for name, server in (("localhost", approved), ("localhost", plain), ("127.0.0.1", other),
+                                                                     ("127.0.0.1", other_plain))]
+            result = case.joey("run", *case.run_options(), "--auto-approve", "all", "--no-checkpoints", "--box", box,
+                               *[option for host in allowed for option in ("--allow-host", host)],
+                               "--host-secret", f"SERVICE_TOKEN={hosts}", "Do it.",
+                               env=case.environment(SERVICE_TOKEN=value, SSL_CERT_FILE=str(authority)), expect=0)
+            task = case.tasks()[0]["task"]
+            results = [event["text"] for event in case.results(task)]
+            stands = re.search(r"^SERVICE_TOKEN=(joey-secret-[0-9a-f]{32})$", results[0], re.M)
+            check(stands, f"{box}: what stands for it", results[0])
+            stands = stands[1]
+
+            # What the servers got.
+            coded = urllib.parse.quote(value, safe="")
+            equal(len(approved.received), 3, f"{box}: requests to the approved server", approved.received)
+            check(approved.received[0].startswith(f"/a?k={coded}\n") and f"Authorization: Bearer {value}\n" in approved.received[0] and
+                  approved.received[0].endswith(f"\nt={coded}"), f"{box}: path, header and form", approved.received[0])
+            check(f"Basic {base64.b64encode(f'me:{value}'.encode()).decode()}" in approved.received[1], f"{box}: Basic", approved.received[1])
+            check(f"Authorization: {value}\n" in approved.received[2], f"{box}: Python", approved.received[2])
+            check(f"Bearer {value}\n" in plain.received[0], f"{box}: plain HTTP", plain.received[0])
+            for server in (other, other_plain):
+                equal(len(server.received), 1, f"{box}: requests to another server")
+                check(f"Bearer {stands}\n" in server.received[0], f"{box}: what another server got", server.received[0])
+
+            # What the command, the model, and the disk have.
+            for number, path in ((1, "/a?k="), (3, "/python"), (4, "/plain"), (5, "/other"), (6, "/other")):
+                check(path in results[number] and stands in results[number], f"{box}: the answer to {path}", results[number])
+            check("x-authorization: bearer " + stands in results[1].lower(), f"{box}: a header of the answer", results[1])
+            check(f"Basic {base64.b64encode(f'me:{stands}'.encode()).decode()}" in results[2] or "[secret:" in results[2], f"{box}: Basic", results[2])
+            check("HTTP/1.1 421 " in results[7] and "joey: " in results[7], f"{box}: another Host within the tunnel", results[7])
+            variables = dict(line.split("=", 1) for line in (case.workspace / "environment.txt").read_text().splitlines() if "=" in line)
+            equal(variables["SERVICE_TOKEN"], stands, f"{box}: the variable")
+            certificates = (case.workspace / "certificates.txt").read_text()
+            check(authority.read_text().strip() in certificates and certificates.count("BEGIN CERTIFICATE") == 2 and "KEY" not in certificates,
+                  f"{box}: the certificates", certificates)
+            check(re.search("Read-only|Permission denied", results[8]), f"{box}: the certificates can be changed", results[8])
+            check(not pathlib.Path(variables["SSL_CERT_FILE"]).exists(), f"{box}: the certificates are left behind")
+            places = [(path.name, path.read_bytes()) for path in [*case.directory.glob("joey.db*"), *case.workspace.iterdir()] if path.is_file()]
+            places += [("the output", result.out.encode()), ("standard error", result.err.encode()),
+                       ("the journal", "\n".join(case.event_lines(task)).encode()), ("the requests", case.models[-1].bodies_file.read_bytes())]
+            for place, content in places:
+                for form in forms:
+                    check(form not in content, f"{box}: the value is in {place}", content[max(0, content.find(form) - 200):content.find(form) + 100])
+            check("holds a placeholder of a secret" in case.models[-1].bodies_file.read_text(), f"{box}: the model is told")
+
+            # What is recorded.
+            closed = [event for event in case.of_type("egress", task) if event.get("stage") == "closed"]
+            equal([(event["host"], event["port"], event.get("secrets", [])) for event in closed],
+                  [("localhost", approved.port, ["SERVICE_TOKEN"])] * 3 + [("localhost", plain.port, ["SERVICE_TOKEN"])] +
+                  [("127.0.0.1", other.port, []), ("127.0.0.1", other_plain.port, []), ("localhost", approved.port, [])], f"{box}: the events")
+            check("network: SERVICE_TOKEN went to localhost" in result.out, f"{box}: the transcript", result)
+            audit = case.joey("audit", "--db", case.database, task, expect=0).lines()
+            check(any(line.get("secrets") == ["SERVICE_TOKEN"] for line in audit), f"{box}: the audit", audit)
+
+            # A server that nobody vouches for gets nothing.
+            case.model(turn(command(f"curl -sS -v {bearer} https://localhost:{approved.port}/unknown")), done())
+            approved.received.clear()
+            case.joey("run", *case.run_options(), "--auto-approve", "all", "--no-checkpoints", "--box", box, "--allow-host", allowed[0],
+                      "--host-secret", f"SERVICE_TOKEN={hosts}", "Do it.", env=case.environment(SERVICE_TOKEN=value), expect=0)
+            last = case.results(case.tasks()[0]["task"])[0]["text"]
+            check("its certificate is not accepted" in last, f"{box}: the refusal", last)
+            equal(approved.received, [], f"{box}: what the server got")
+    finally:
+        for server in servers:
+            server.stop()
+
+
+@test
+def a_secret_for_hosts_that_cannot_be_one_is_refused(case):
+    case.model(done())
+    box = ["--box", "bubblewrap", "--allow-host", "api.example"]
+    for options, value, words in (
+            ([*box, "--host-secret", "TOKEN"], "of a service", ["VARIABLE=HOST"]),
+            ([*box, "--host-secret", "TOKEN="], "of a service", ["TOKEN", "no host"]),
+            ([*box, "--host-secret", "TOKEN=api.example"], "", ["TOKEN", "not set"]),
+            ([*box, "--host-secret", "TOKEN=api.example"], "short", ["8 bytes"]),
+            ([*box, "--host-secret", "TOKEN=api.example"], "of two\nlines", ["TOKEN", "line break"]),
+            ([*box, "--host-secret", "TOKEN=https://api.example"], "of a service", ["https://api.example"]),
+            ([*box, "--host-secret", "TOKEN=*"], "of a service", ["TOKEN", "every host"]),
+            (["--host-secret", "TOKEN=api.example"], "of a service", ["TOKEN", "box"]),
+            (["--box", "bubblewrap", "--host-secret", "TOKEN=api.example"], "of a service", ["TOKEN", "allow hosts"])):
+        result = case.joey("run", *case.run_options(), *options, "Go.", env=case.environment(TOKEN=value))
+        if "box \"bubblewrap\"" in result.err or "bwrap" in result.err:
+            print(f"skipped: bubblewrap is not to be had here: {result.err.strip()}")
+            return
+        check(result.code in (1, 2), "the exit code", result)
+        one_line(result.err, *words)
+        check(not value or value.splitlines()[0] not in result.err, "the value", result)
 
 
 @test

@@ -311,7 +311,7 @@ EventBody any_event(Random& random) {
     case 26:
       return event::ContextReduced{"full", "summary", random.chance(0.5) ? "" : "before", random.between(-1, 6), random.between(-1, 6),
                                    random.between(-1, 400), random.between(-1, 400), random.between(-9, 999), 9, random.between(-9, 9)};
-    case 23: return event::Egress{id_of(random), 1, EgressStage::opened, "GET", "a.b", 80, "1.1.1.1", "a.b", "", 0, 0};
+    case 23: return event::Egress{id_of(random), 1, EgressStage::opened, "GET", "a.b", 80, "1.1.1.1", "a.b", "", 0, 0, {}};
     default: return event::TaskReopened{};
   }
 }

@@ -391,7 +391,8 @@ struct Describe {
     return fmt::format("{} {}{}", e.call, e.checkpoint.empty() ? "none" : e.checkpoint, optionally("message", e.message));
   }
   std::string operator()(const event::Egress& e) const {
-    return fmt::format("{} {} {} {}:{}{}", e.call, e.connection, name_of(e.stage), e.host, e.port, optionally("message", e.message));
+    return fmt::format("{} {} {} {}:{}{}{}", e.call, e.connection, name_of(e.stage), e.host, e.port, optionally("message", e.message),
+                       optionally("secrets", fmt::format("{}", fmt::join(e.secrets, ","))));
   }
 
   std::string operator()(const effect::CallModel& e) const { return fmt::format("call_model {} {}", e.turn, e.attempt); }

@@ -114,7 +114,7 @@ struct Rig {
     auto parsed = HostRules::parse(allow, {});
     REQUIRE(parsed);
     proxy = make_proxy(loop.handle(), loop, resolver, options);
-    client = proxy->add_client(std::make_shared<const HostRules>(*parsed), [this](const Record& record) { records.push_back(record); });
+    client = proxy->add_client(std::make_shared<const HostRules>(*parsed), nullptr, [this](const Record& record) { records.push_back(record); });
   }
   // Steps until it holds.
   template <class Holds>
@@ -446,7 +446,7 @@ TEST_CASE("a client has a largest number of connections, at a time and in all, a
     CHECK(peers.back()->read(granted.size()) == granted);
   }
   CHECK(Peer(rig.loop, *rig.client).ask("x").starts_with("HTTP/1.1 503 a command may have 3 connections at a time\r\n"));
-  const auto other = rig.proxy->add_client(std::make_shared<const HostRules>(*HostRules::parse(std::vector{rule_for("localhost", server.port())}, {})),
+  const auto other = rig.proxy->add_client(std::make_shared<const HostRules>(*HostRules::parse(std::vector{rule_for("localhost", server.port())}, {})), nullptr,
                                            [](const Record&) {});
   CHECK(rig.until([&] { return rig.client->connections() == 3; }));
   std::vector<std::unique_ptr<Peer>> others;

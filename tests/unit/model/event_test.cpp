@@ -42,7 +42,7 @@ std::vector<EventBody> samples() {
       event::CheckpointTaken{"c", "id", "m"},
       event::HostConsulted{"c", "t", true, "r"},
       event::InstructionsFound{"c", "t", "e"},
-      event::Egress{"c", 2, EgressStage::closed, "CONNECT", "a.b", 443, "1.1.1.1", "*.b", "m", 3, 4},
+      event::Egress{"c", 2, EgressStage::closed, "CONNECT", "a.b", 443, "1.1.1.1", "*.b", "m", 3, 4, {"GITHUB_TOKEN"}},
   };
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/base64.hpp"
 #include "samples.hpp"
 
 using namespace joey;
@@ -108,4 +109,29 @@ TEST_CASE("hostile texts take time in proportion to their size") {
     const std::string out = redactor->redact(text);
     CHECK(out.size() <= 4 * text.size());
   }
+}
+
+TEST_CASE("what stands for a secret of a host stays as it is, wherever it stands") {
+  const RedactionKey key{1, 2, 3};
+  const std::string stands = host_placeholder(key, "GITHUB_TOKEN", "ghp-of-somebody");
+  REQUIRE(stands.size() == 44);
+  CHECK(stands.starts_with("joey-secret-"));
+  CHECK(stands.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos);
+  for (const std::string& text : {stands, "GITHUB_TOKEN=" + stands, "Authorization: Bearer " + stands, "authorization: token " + stands,
+                                  "x-api-key: " + stands, "https://user:" + stands + "@host.example/path",
+                                  "Authorization: Basic " + encode_base64("user:" + stands)}) {
+    CHECK(redact(text) == text);
+  }
+  CHECK(has_host_placeholder("a " + stands + "b"));
+  CHECK(has_host_placeholder("joey-secret-" + stands));
+  for (const std::string& none : {std::string(), std::string("joey-secret-"), stands.substr(0, stands.size() - 1)}) CHECK_FALSE(has_host_placeholder(none));
+}
+
+TEST_CASE("placeholders of hosts' secrets are the same for equal names and values under one key alone") {
+  const RedactionKey key{1, 2, 3};
+  CHECK(host_placeholder(key, "A", "value") == host_placeholder(key, "A", "value"));
+  CHECK(host_placeholder(key, "A", "value") != host_placeholder(key, "A", "other"));
+  CHECK(host_placeholder(key, "A", "value") != host_placeholder(key, "B", "value"));
+  CHECK(host_placeholder(key, "A", "Bvalue") != host_placeholder(key, "AB", "value"));
+  CHECK(host_placeholder(key, "A", "value") != host_placeholder(RedactionKey{4}, "A", "value"));
 }

@@ -31,6 +31,8 @@ class NoNames final : public egress::Resolver {
 
 class ToProxy final : public CommandNetwork {
  public:
+  [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& environment() const override { return variables; }
+  std::vector<std::pair<std::string, std::string>> variables;
   explicit ToProxy(std::shared_ptr<egress::Client> client) : client_(std::move(client)) {}
   void connected(int socket) override {
     ++connections;
@@ -48,7 +50,7 @@ struct Network {
     const auto rules = HostRules::parse(std::vector{fmt::format("localhost:{}", allowed.port())}, {});
     REQUIRE(rules);
     const auto proxy = egress::make_proxy(world.loop().handle(), world.loop(), resolver);
-    client = proxy->add_client(std::make_shared<const HostRules>(*rules), [this](const egress::Record& record) { records.push_back(record); });
+    client = proxy->add_client(std::make_shared<const HostRules>(*rules), nullptr, [this](const egress::Record& record) { records.push_back(record); });
     network = std::make_shared<ToProxy>(client);
   }
 
@@ -211,7 +213,7 @@ TEST_CASE("a connection that outlives its command's shell is closed with the com
     const auto rules = HostRules::parse(std::vector{fmt::format("localhost:{}", silent.port())}, {});
     const auto proxy = egress::make_proxy(network.world.loop().handle(), network.world.loop(), network.resolver);
     std::vector<egress::Record> records;
-    auto client = proxy->add_client(std::make_shared<const HostRules>(*rules), [&](const egress::Record& record) { records.push_back(record); });
+    auto client = proxy->add_client(std::make_shared<const HostRules>(*rules), nullptr, [&](const egress::Record& record) { records.push_back(record); });
     CommandSpec spec = network.spec_of(fmt::format("curl -sS http://localhost:{}/ & sleep 60", silent.port()));
     spec.network = std::make_shared<ToProxy>(std::exchange(client, nullptr));
     Recorder recorder;
