@@ -313,7 +313,7 @@ class Parser {
         ->group(options_group);
     sub.add_option("--host-secret", options_.host_secrets,
                    "A variable of the environment that commands in the box have a placeholder of, which becomes the value in requests to "
-                   "these hosts and nowhere else: GITHUB_TOKEN=api.github.com:443; the hosts need --allow-host too; may be repeated")
+                   "these hosts and nowhere else: GITHUB_TOKEN=api.github.com; the hosts need --allow-host too; may be repeated")
         ->type_name("VARIABLE=HOST[,HOST...]")
         ->expected(1)
         ->allow_extra_args(false)

@@ -142,7 +142,7 @@ void add_secrets(joey::Session& session, const Options& options) {
     const std::size_t end = item.find('=');
     const std::string name = item.substr(0, end);
     if (end == std::string::npos || end == 0) {
-      throw UsageError(fmt::format("--host-secret {}: write VARIABLE=HOST, as GITHUB_TOKEN=api.github.com:443", item.substr(0, end)));
+      throw UsageError(fmt::format("--host-secret {}: write VARIABLE=HOST, as GITHUB_TOKEN=api.github.com", item.substr(0, end)));
     }
     const std::string value = variable(name.c_str());
     if (value.empty()) throw UsageError(fmt::format("--host-secret: the variable {} is not set", name));

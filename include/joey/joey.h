@@ -440,8 +440,8 @@ typedef struct joey_host_secret_options {
   const char *name;  /**< What is shown. Required. */
   const char *value; /**< As of joey_session_add_secret(), and without line breaks and other control characters. Required. */
   const char *hosts; /**< That it may be sent to, comma-separated, as joey_session_options.allow_hosts has them; not "*".
-                          "api.github.com" is that host at ports 80 and 443: "api.github.com:443" rules out that it is
-                          ever sent unencrypted. Required. */
+                          Without a port it is 443 alone: nothing is sent unencrypted that "host:80" does not ask for.
+                          Required. */
   const char *variable; /**< Of the environment, that commands find the placeholder in. NULL: `name`. */
 } joey_host_secret_options;
 

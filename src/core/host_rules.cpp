@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t name_size_max = 253;
 constexpr std::size_t label_size_max = 63;
 constexpr std::size_t rules_max = 1'024;
+constexpr std::uint16_t http_port = 80;
+constexpr std::uint16_t https_port = 443;
 constexpr std::string_view private_mark = "+private";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -337,10 +339,19 @@ Result<HostRules> HostRules::parse(std::span<const std::string> allow, std::span
   return rules;
 }
 
+Result<HostRules> HostRules::parse_confidential(std::span<const std::string> allow) {
+  auto rules = parse(allow, {});
+  if (!rules) return rules;
+  for (Rule& rule : rules->allow_) {
+    if (!rule.port && !rule.every_port) rule.port = https_port;
+  }
+  return rules;
+}
+
 bool HostRules::fits_port(const Rule& rule, std::uint16_t port, bool denies) {
   if (rule.every_port) return true;
   if (rule.port) return *rule.port == port;
-  return denies || port == 80 || port == 443;
+  return denies || port == http_port || port == https_port;
 }
 
 bool HostRules::fits_name(const Rule& rule, const HostPort& host) {
@@ -364,7 +375,7 @@ HostDecision HostRules::judge(const HostPort& host) const {
   for (const Rule& rule : allow_) {
     if (fits_name(rule, host) && fits_port(rule, host.port, false)) return {true, rule.text, {}};
   }
-  const bool usual_port = host.port == 80 || host.port == 443;
+  const bool usual_port = host.port == http_port || host.port == https_port;
   const std::string remedy = usual_port && (!host.address || host.address->is_v4()) ? host.name : to_string(host);
   return {false, {}, fmt::format("{} is not allowed by any rule: a person can allow \"{}\"", to_string(host), remedy)};
 }

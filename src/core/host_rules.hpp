@@ -76,6 +76,8 @@ class HostRules {
  public:
   // `invalid_argument` names the rule that is none.
   [[nodiscard]] static Result<HostRules> parse(std::span<const std::string> allow, std::span<const std::string> deny);
+  // Of hosts for something that nobody on the way may read: a rule that names no port is of 443 alone.
+  [[nodiscard]] static Result<HostRules> parse_confidential(std::span<const std::string> allow);
 
   // Before the name is resolved. Allowed is what may be resolved; its address is still to be judged.
   [[nodiscard]] HostDecision judge(const HostPort& host) const;

@@ -35,7 +35,7 @@ Result<HostRules> check_host_secret(const HostSecretRequest& request) {
   if (request.hosts.empty()) return wrong("no host is named that it may be sent to");
   const auto all = std::find_if(request.hosts.begin(), request.hosts.end(), names_all);
   if (all != request.hosts.end()) return wrong(fmt::format("\"{}\" is every host: name those that it may be sent to", *all));
-  auto rules = HostRules::parse(request.hosts, {});
+  auto rules = HostRules::parse_confidential(request.hosts);
   if (!rules) return wrong(rules.error().message);
   return rules;
 }

@@ -18,7 +18,7 @@ struct HostSecretRequest {
   std::string name;
   std::string value;
   std::string variable;            // that commands find the placeholder in; empty: `name`
-  std::vector<std::string> hosts;  // as rules that allow hosts; "*" is none
+  std::vector<std::string> hosts;  // as HostRules::parse_confidential() takes them; "*" is none
 };
 
 // `invalid_argument`, in one line that has nothing of the value; otherwise the hosts. Whether it can be looked for is for

@@ -30,7 +30,7 @@ def dump(library, include, to):
     """The public types and functions of a library, as XML. They are compared in this form: given the headers, abidiff
     itself takes a change from one type of the C library to another for one of a private type."""
     result = run("abidw", "--headers-dir", include, "--drop-private-types", "--exported-interfaces-only",
-                 "--no-comp-dir-path", "--no-corpus-path", "--out-file", to, library)
+                 "--no-comp-dir-path", "--no-corpus-path", "--no-show-locs", "--out-file", to, library)
     if result.returncode != 0:
         sys.exit(f"abidw: {result.stdout}")
     return to

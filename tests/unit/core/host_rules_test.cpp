@@ -162,6 +162,16 @@ TEST_CASE("what is no rule is refused by name") {
   CHECK(!HostRules::parse(Texts(1'025, "a.b"), {}));
 }
 
+TEST_CASE("a rule for something confidential is of encrypted connections, unless it names another port") {
+  const auto rules = HostRules::parse_confidential(Texts{"api.test", "plain.test:80", "any.test:*", "*.npm.test"});
+  REQUIRE(rules);
+  for (const char* allowed : {"api.test:443", "plain.test:80", "any.test:80", "a.npm.test:443"}) {
+    CHECK_MESSAGE(rules->judge(host_of(allowed)).allowed, allowed);
+  }
+  for (const char* refused : {"api.test:80", "plain.test:443", "a.npm.test:80"}) CHECK_MESSAGE(!rules->judge(host_of(refused)).allowed, refused);
+  CHECK(!HostRules::parse_confidential(Texts{"a:b"}));
+}
+
 TEST_CASE("an address is read and written in one form") {
   for (const auto& [text, canonical] : std::vector<std::pair<std::string, std::string>>{
            {"1.2.3.4", "1.2.3.4"},
