@@ -15,6 +15,7 @@
 #include "core/control.hpp"
 #include "core/injection.hpp"
 #include "core/policy.hpp"
+#include "core/task_facts.hpp"
 
 namespace joey {
 namespace {
@@ -25,12 +26,7 @@ constexpr std::int64_t backoff_max_ms = 60'000;
 // A provider that asks for more patience than this is treated as one that fails for good.
 constexpr std::int64_t retry_after_max_ms = 15 * 60'000;
 constexpr std::size_t malformed_bytes_max = 2'000;
-constexpr std::size_t title_bytes_max = 120;
-// Bytes of text a token stands for, until a provider has counted: few, for estimates must not be too low.
-constexpr double bytes_per_token_max = 3;
 constexpr double window_bytes_per_token_max = 6;
-// Below this a count says more of the frames around a text than of the text.
-constexpr std::int64_t counted_bytes_min = 2'000;
 // How often a window is reduced for one request before the task gives up.
 constexpr std::int64_t reductions_max = 4;
 
@@ -54,19 +50,6 @@ std::string error_text(std::string_view error) {
   return json_text({{"status", "error"}, {"message", "The tool execution failed"}, {"error", error}});
 }
 
-Digest digest_of_call(std::string_view name, std::string_view arguments) {
-  Digester digester;
-  digester.update(name);
-  digester.update("\n");
-  digester.update(arguments);
-  return digester.finish();
-}
-
-std::string first_line(std::string_view text) {
-  text = trim(text);
-  return std::string(utf8_prefix(text.substr(0, text.find('\n')), title_bytes_max));
-}
-
 // A wait that doubles with each failure, less up to a quarter that depends on the task, so that tasks that failed
 // together do not all come back together.
 std::int64_t backoff_ms(std::string_view task, std::int64_t failures) {
@@ -77,249 +60,7 @@ std::int64_t backoff_ms(std::string_view task, std::int64_t failures) {
   return wait - static_cast<std::int64_t>((hash >> 32) % static_cast<std::uint64_t>(wait / 4));
 }
 
-double cost_of(const TaskConfig& config, const Usage& usage) {
-  const auto dollars = [](std::int64_t tokens, double price) { return static_cast<double>(tokens) * price / 1e6; };
-  const std::int64_t read = usage.input + usage.cache_read + usage.cache_write;
-  const bool is_long = config.long_prompt_above > 0 && read > config.long_prompt_above;
-  const double prompt = dollars(usage.input, config.price_input) + dollars(usage.cache_read, config.price_cache_read) +
-                        dollars(usage.cache_write, config.price_cache_write);
-  const double answer = dollars(usage.output, config.price_output);
-  return is_long ? prompt * config.long_prompt_input + answer * config.long_prompt_output : prompt + answer;
-}
-
 bool call_is_done(const CallProgress& call) { return call.state == CallState::done; }
-
-std::int64_t added_weight(std::size_t text, std::size_t images) {
-  return frame_weight + static_cast<std::int64_t>(text) + image_weight * static_cast<std::int64_t>(images);
-}
-
-std::int64_t tokens_of(const Task& task, std::int64_t weight) {
-  return static_cast<std::int64_t>(std::ceil(static_cast<double>(weight) / task.bytes_per_token));
-}
-
-// Of the next request, and rather too many than too few.
-std::int64_t input_tokens_max(const Task& task) { return task.context_tokens + tokens_of(task, task.new_bytes); }
-
-// Texts differ in how many bytes make a token: dense ones are believed at once, others slowly.
-double calibrated(double bytes_per_token, std::int64_t bytes, std::int64_t tokens) {
-  if (bytes < counted_bytes_min || tokens <= 0) return bytes_per_token;
-  const double counted = 0.95 * static_cast<double>(bytes) / static_cast<double>(tokens);
-  const double next = counted < bytes_per_token ? counted : (3 * bytes_per_token + counted) / 4;
-  return std::clamp(next, 1.0, bytes_per_token_max);
-}
-
-
-// Whether a summary that failed so is done without.
-bool is_final_for_summary(ModelErrorClass error) {
-  return error == ModelErrorClass::too_long || error == ModelErrorClass::bad_request || error == ModelErrorClass::malformed;
-}
-
-// Mistakes in a row if the next request were sent now: an answer whose every call failed is one, and so is an answer
-// without a call; one call that went well clears the count.
-std::int64_t mistakes_after(const Task& task) {
-  if (task.turn == 0 || !task.answered || task.forgiven) return task.mistakes;
-  const bool all_failed = std::all_of(task.calls.begin(), task.calls.end(), [](const auto& call) { return call.failed; });
-  return all_failed ? task.mistakes + 1 : 0;
-}
-
-// ---- apply: one function per event. ------------------------------------------------------------------------------------
-
-struct Applier {
-  Task& task;
-  Timestamp at;
-
-  CallProgress* find(std::string_view id) {
-    const auto found = std::find_if(task.calls.begin(), task.calls.end(), [&](const auto& call) { return call.id == id; });
-    return found == task.calls.end() ? nullptr : &*found;
-  }
-  void set_state(std::string_view id, CallState state) {
-    if (auto* call = find(id)) call->state = state;
-  }
-
-  void operator()(const event::TaskCreated& e) {
-    task.session = e.session;
-    task.parent = e.parent;
-    task.parent_call = e.parent_call;
-    task.config = e.config;
-    task.mode = e.config.mode;
-    task.created_at = at;
-    task.phase = Phase::ready;
-  }
-  void operator()(const event::PromptSet& e) {
-    task.new_bytes += std::max<std::int64_t>(0, e.bytes - task.prompt.bytes);
-    task.prompt = e;
-  }
-  void operator()(const event::UserMessage& e) {
-    const std::string& read = e.for_model.empty() ? e.text : e.for_model;
-    task.new_bytes += added_weight(read.size(), e.images.size());
-    if (e.by != Actor::person) return;
-    task.news = true;
-    task.tainted = false;
-    if (task.title.empty()) task.title = first_line(e.text);
-  }
-  void operator()(const event::EnvironmentNoted& e) {
-    task.new_bytes += added_weight(e.text.size(), 0);
-  }
-  void operator()(const event::CheckpointTaken&) {}
-  void operator()(const event::Egress&) {}
-  void operator()(const event::ModeChanged& e) { task.mode = e.mode; }
-  void operator()(const event::ModelRequested& e) {
-    task.mistakes = mistakes_after(task);
-    task.instruction = e.instruction;
-    task.sent_bytes = task.new_bytes;
-    task.pending_results = 0;
-    if (e.turn != task.turn) task.failures = 0;
-    task.turn = e.turn;
-    task.attempt = e.attempt;
-    task.reserved_usd = e.reserved_usd;
-    task.phase = Phase::model;
-    task.answered = false;
-    task.news = false;
-    task.too_long = false;
-    task.retry_at = 0;
-    task.calls.clear();
-  }
-  void operator()(const event::ModelFailed& e) {
-    // One that is too long is not sent again as it is.
-    task.too_long = e.error == ModelErrorClass::too_long;
-    if (e.error != ModelErrorClass::interrupted && !task.too_long) ++task.failures;
-    if (!task.instruction.empty() && e.retry_at == 0 && is_final_for_summary(e.error)) {
-      task.condense_failed = true;
-      task.failures = 0;  // the next request is another
-    }
-    task.reserved_usd = 0;
-    task.retry_at = e.retry_at;
-    task.phase = e.retry_at > 0 ? Phase::backoff : Phase::ready;
-  }
-  void operator()(const event::ModelFinished& e) {
-    task.answered = true;
-    task.reserved_usd = 0;
-    task.usage += e.usage;
-    task.cost_usd += e.cost_usd;
-    task.calls.clear();
-    if (!std::exchange(task.instruction, {}).empty()) {  // its answer joins no conversation
-      task.phase = Phase::ready;
-      task.condense_asked = false;
-      task.forgiven = true;  // it was not to call a tool
-      ++task.reductions;
-      return;
-    }
-    task.forgiven = false;
-    task.phase = Phase::tools;
-    task.reductions = 0;
-    // Not every provider counts, and one that does may be cut off before it says so.
-    const std::int64_t read = e.usage.total() - e.usage.output;
-    if (read > 0) {
-      task.bytes_per_token = calibrated(task.bytes_per_token, task.sent_bytes, read - task.context_tokens);
-      task.context_tokens = e.usage.total();
-    } else {
-      const Message answer{Role::assistant, e.blocks, ""};
-      task.context_tokens += tokens_of(task, task.sent_bytes + weight_of(std::span(&answer, 1)));
-    }
-    task.new_bytes -= std::exchange(task.sent_bytes, 0);
-    for (const Block& block : e.blocks) {
-      const auto* call = std::get_if<ToolCall>(&block);
-      if (call == nullptr) continue;
-      Digest digest = digest_of_call(call->name, call->malformed.empty() ? call->arguments : call->malformed);
-      task.repeats = digest == task.last_call ? task.repeats + 1 : 0;
-      task.last_call = std::move(digest);
-      CallProgress& progress = task.calls.emplace_back();
-      progress.id = call->id;
-      progress.name = call->name;
-      progress.arguments = call->arguments;
-      progress.malformed = call->malformed;
-      progress.repeats = task.repeats;
-    }
-  }
-  void operator()(const event::HostConsulted& e) {
-    auto* call = find(e.call);
-    if (call == nullptr) return;
-    call->state = CallState::consulting;
-    call->consulted_allowed = e.allowed;
-    call->rule = e.rule;
-  }
-  void operator()(const event::ApprovalRequested& e) { set_state(e.call, CallState::asking); }
-  void operator()(const event::Approval& e) {
-    auto* call = find(e.call);
-    if (call == nullptr) return;
-    call->state = CallState::pending;
-    call->approved = e.allowed;
-    if (e.by == Actor::person) call->feedback = e.feedback;
-    if (e.edited.empty()) return;
-    call->arguments = e.edited;
-    call->edited = true;
-  }
-  void operator()(const event::QuestionAsked& e) { set_state(e.call, CallState::questioning); }
-  void operator()(const event::ToolStarted& e) { set_state(e.call, CallState::running); }
-  void operator()(const event::ToolFinished& e) {
-    task.new_bytes += added_weight(e.text.size(), e.images.size());
-    ++task.pending_results;
-    auto* call = find(e.call);
-    if (call == nullptr) return;
-    call->state = CallState::done;
-    call->failed = e.status == ToolStatus::error;
-  }
-  void operator()(const event::InstructionsFound&) { task.tainted = true; }
-  void operator()(const event::TodosUpdated& e) { task.todos = e.todos; }
-  void operator()(const event::SubtaskStarted& e) {
-    ++task.subtasks;
-    auto* call = find(e.call);
-    if (call == nullptr) return;
-    call->state = CallState::subtask;
-    call->child = e.child;
-  }
-  void operator()(const event::SubtaskFinished& e) {
-    task.usage += e.usage;
-    task.cost_usd += e.cost_usd;
-  }
-  void operator()(const event::CacheBroken&) {}
-  void operator()(const event::ModelChanged& e) {
-    take_model(task.config, e.model);
-    // The prompt is made anew: models differ in the tools they get.
-    task.context_tokens = std::max<std::int64_t>(0, task.context_tokens - tokens_of(task, task.prompt.bytes));
-    task.prompt = {};
-  }
-  void operator()(const event::CondenseAsked&) { task.condense_asked = true; }
-  void operator()(const event::ContextReduced& e) {
-    task.context_tokens = e.tokens_after;
-    task.new_bytes = 0;
-    task.sent_bytes = 0;
-    task.instruction.clear();
-    task.condense_asked = false;
-    task.condense_failed = false;
-    task.too_long = false;
-    ++task.reductions;
-  }
-  void operator()(const event::TaskPaused&) {
-    task.paused = true;
-    task.reserved_usd = 0;
-    if (task.phase == Phase::model) task.phase = Phase::ready;
-  }
-  void operator()(const event::TaskResumed&) { task.paused = false; }
-  void operator()(const event::TaskEnded& e) {
-    task.phase = Phase::ended;
-    task.paused = false;
-    task.reserved_usd = 0;
-    task.reason = e.reason;
-    task.result = e.reason == ExitReason::completed ? e.result : e.message;
-  }
-  void operator()(const event::TaskReopened&) {
-    task.phase = Phase::ready;
-    task.too_long = false;
-    task.condense_failed = false;
-    task.reductions = 0;
-    task.reason = ExitReason::completed;
-    task.result.clear();
-    task.failures = 0;
-    task.mistakes = 0;
-    task.forgiven = true;
-    task.repeats = 0;
-    task.last_call.clear();
-    task.turns_before = task.turn;
-    task.tokens_before = task.usage.total();
-    task.cost_before = task.cost_usd;
-  }
-};
 
 // ---- decide: one function per input, on a copy of the task that moves on with every event. -----------------------------
 
@@ -1197,13 +938,6 @@ std::string_view status_of(const Task& task) {
 
 Result<Decision> decide(const Task& task, const Input& input, Timestamp now, const Surroundings& around) {
   return Decider(task, now, around).run(input);
-}
-
-Task apply(Task task, const EventBody& event, Timestamp at) {
-  ++task.seq;
-  task.updated_at = at;
-  std::visit(Applier{task, at}, event);
-  return task;
 }
 
 }  // namespace joey
