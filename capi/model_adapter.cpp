@@ -43,6 +43,7 @@ class HostModelCall final : public ModelCall {
     if (call_->finished || call_->cancelled.exchange(true)) return;
     if (call_->started && vtable_.cancel != nullptr) vtable_.cancel(user_->get(), call_.get());
   }
+  [[nodiscard]] Spent spent() const override { return {}; }  // a host says what it costs when it ends
 
  private:
   std::shared_ptr<joey_model_call> call_;

@@ -60,6 +60,32 @@ Status read_tool_changes(const char* list, SessionRequest& request) {
   return {};
 }
 
+std::int64_t to_signed(std::uint64_t count) {
+  constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+  return static_cast<std::int64_t>(std::min(count, most));
+}
+
+// The fields that joey_session_options and joey_model_options share.
+template <class Options>
+Result<ModelChoice> model_choice(const Options& options) {
+  ModelChoice out;
+  out.provider = text_or(options.provider, "anthropic");
+  out.model = text_or(options.model, "");
+  out.base_url = text_or(options.base_url, "");
+  out.api_key = text_or(options.api_key, "");
+  out.api_key_secret = text_or(options.api_key_secret, "");
+  out.profile = to_utf8(text_or(options.profile, ""));
+  out.context_window = options.context_window;
+  out.output_tokens_max = options.output_tokens_max;
+  out.reasoning_effort = text_or(options.reasoning_effort, "");
+  out.limits = {options.requests_open_max, options.requests_per_minute, to_signed(options.tokens_per_minute)};
+  out.prices = {options.price_input, options.price_output, options.price_cache_read, options.price_cache_write};
+  for (const double price : {out.prices.input, out.prices.output, out.prices.cache_read, out.prices.cache_write}) {
+    if (!std::isfinite(price)) return failure(ErrorCode::invalid_argument, "options: a price is no number");
+  }
+  return out;
+}
+
 Result<SessionRequest> session_request(const joey_session_options* in) {
   joey_session_options options;
   if (!read_struct(in, options)) {
@@ -72,20 +98,17 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   SessionRequest out;
   out.workspace = text_or(options.workspace, "");
   out.mode = text_or(options.mode, "code");
-  out.provider = text_or(options.provider, "anthropic");
-  out.model = text_or(options.model, "");
-  out.base_url = text_or(options.base_url, "");
-  out.api_key = text_or(options.api_key, "");
+  auto model = model_choice(options);
+  if (!model) return tl::unexpected(std::move(model.error()));
+  out.model = *std::move(model);
   out.instructions = text_or(options.instructions, "");
   out.policy = {split_list(options.allow), split_list(options.deny), split_list(options.ask)};
   out.limits.turns_max = options.turns_max;
-  constexpr std::uint64_t tokens_max = std::numeric_limits<std::int64_t>::max();
-  out.limits.tokens_max = static_cast<std::int64_t>(std::min(options.tokens_max, tokens_max));
+  out.limits.tokens_max = to_signed(options.tokens_max);
   out.limits.cost_usd_max = options.cost_usd_max;
   out.limits.mistakes_max = options.mistakes_max > 0 ? options.mistakes_max : 5;
   out.limits.repeats_max = options.repeats_max > 0 ? options.repeats_max : 3;
   out.limits.retries_max = options.retries_max > 0 ? options.retries_max : 8;
-  out.output_tokens_max = options.output_tokens_max;
   if (options.idle_timeout_ms > 0) out.idle_timeout = std::chrono::milliseconds(options.idle_timeout_ms);
   out.home = text_or(options.home, "");
   out.checkpoints = text_or(options.checkpoints, "");
@@ -103,10 +126,7 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   if (Status read = read_tool_changes(options.tools, out); !read) return tl::unexpected(std::move(read.error()));
   out.project_options.agent_rules = (options.flags & JOEY_SESSION_NO_AGENT_RULES) == 0;
   out.project_options.subfolder_rules = (options.flags & JOEY_SESSION_SUBFOLDER_RULES) != 0;
-  out.api_key_secret = text_or(options.api_key_secret, "");
-  out.context_window = options.context_window;
   out.condense_percent = options.condense_percent;
-  out.reasoning_effort = text_or(options.reasoning_effort, "");
   out.key_shapes = (options.flags & JOEY_SESSION_KEEP_KEY_SHAPES) == 0;
   return out;
 }
@@ -205,6 +225,22 @@ joey_status joey_session_create(joey_engine* engine, const joey_session_options*
     if (!session) return fail(session.error());
     *out_session = new joey_session{engine->host, *std::move(session)};
     return JOEY_OK;
+  });
+}
+
+joey_status joey_session_add_model(joey_session* session, const joey_model_options* options) {
+  return guarded([&]() -> joey_status {
+    if (session == nullptr || options == nullptr) return invalid("session or options is NULL");
+    joey_model_options in;
+    if (!read_struct(options, in)) {
+      return invalid("options: struct_size is wrong, or a field of a newer version is set: start from JOEY_MODEL_OPTIONS_INIT");
+    }
+    auto choice = model_choice(in);
+    if (!choice) return fail(choice.error());
+    auto model = session->host->make_model(*std::move(choice), session->session->setup().secrets);
+    if (!model) return fail(model.error());
+    const Status added = ask_session<void>(*session, [&](Session& s) { return s.add_model(*std::move(model)); });
+    return added ? JOEY_OK : fail(added.error());
   });
 }
 

@@ -78,6 +78,7 @@ class Parser {
         ->group(model_group);
     add_base_url(sub);
     add_thinking(sub);
+    add_fallbacks(sub);
     add_tool_changes(sub);
     sub.add_option("--max-turns", options_.turns_max, "End after that many model turns")->type_name("N")->group(limits_group);
     sub.add_option("--max-cost", options_.cost_usd_max, "Send no request that could bring the cost above this, in US dollars")
@@ -113,6 +114,7 @@ class Parser {
     sub.add_option("--model", options_.model, "Go on with another")->type_name("NAME")->group(model_group);
     add_base_url(sub);
     add_thinking(sub);
+    add_fallbacks(sub);
     add_tool_changes(sub);
     add_storage(sub);
     add_checkpoints(sub);
@@ -343,6 +345,22 @@ class Parser {
     sub.add_option("--condense-at", options_.condense_percent, "Sum the conversation up from this percentage of the window on")
         ->type_name("N")
         ->group(model_group);
+  }
+  void add_fallbacks(CLI::App& sub) {
+    sub.add_option("--fallback", options_.fallbacks,
+                   "A model that stands in when the one before it keeps failing, as openai/gpt-5.1; its key is where that of its "
+                   "provider always is, or in the VARIABLE; may be repeated")
+        ->type_name("PROVIDER[/MODEL][=VARIABLE]")
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->group(model_group);
+    sub.add_option("--requests-per-minute", options_.requests_per_minute, "Ask the model no oftener than that")
+        ->type_name("N")
+        ->group(limits_group);
+    sub.add_option("--tokens-per-minute", options_.tokens_per_minute, "Send it and have it write no more than that")
+        ->type_name("N")
+        ->group(limits_group);
   }
   void add_database(CLI::App& sub) {
     sub.add_option("--db", options_.database, "The database. Default: ~/.local/share/joey/joey.db")

@@ -63,6 +63,9 @@ struct Options {
   std::uint32_t context_window{0};
   std::uint32_t condense_percent{0};
   std::string reasoning_effort;
+  std::vector<std::string> fallbacks;  // "PROVIDER[/MODEL][=VARIABLE]"
+  std::uint32_t requests_per_minute{0};
+  std::uint64_t tokens_per_minute{0};
   double cost_usd_max{0};
   bool durable_to_power_loss{true};
   bool no_checkpoints{false};

@@ -85,22 +85,62 @@ std::string ollama_url() {
   return scheme + host + (host.ends_with("/v1") ? "" : "/v1");
 }
 
-joey::SessionOptions with_provider(joey::SessionOptions session, const std::string& provider) {
-  session.provider = provider;
-  const bool own_address = !session.base_url.empty();
-  if (provider == "ollama" && !own_address) session.base_url = ollama_url();
+// How a provider is reached.
+struct Access {
+  std::string base_url;  // empty: where joey knows it to be
+  std::string api_key;
+};
+
+// `base_url` is the person's own, `key_variable` too; both may be empty.
+Access access_to(const std::string& provider, const std::string& base_url, const std::string& key_variable = {}) {
+  Access access{base_url, {}};
+  if (provider == "ollama" && base_url.empty()) access.base_url = ollama_url();
   const auto row = find_provider(provider);
-  if (!row) return session;
-  if (session.base_url.empty() && row->base_url.find('{') != std::string::npos) {
-    session.base_url = filled_in(row->base_url, provider);
+  if (row && access.base_url.empty() && row->base_url.find('{') != std::string::npos) {
+    access.base_url = filled_in(row->base_url, provider);
   }
-  const std::string& name = row->key_variable;
-  if (name.empty()) return session;
-  session.api_key = variable(name.c_str());
-  if (session.api_key.empty() && !own_address) {
+  const std::string name = key_variable.empty() && row ? row->key_variable : key_variable;
+  if (name.empty()) return access;
+  access.api_key = variable(name.c_str());
+  if (access.api_key.empty() && (base_url.empty() || !key_variable.empty())) {
     throw UsageError(fmt::format("{0} is not set: provider \"{1}\" needs its key there", name, provider));
   }
+  return access;
+}
+
+joey::SessionOptions with_provider(joey::SessionOptions session, const std::string& provider) {
+  const Access access = access_to(provider, session.base_url);
+  session.provider = provider;
+  session.base_url = access.base_url;
+  session.api_key = access.api_key;
   return session;
+}
+
+joey::SessionOptions with_rates(joey::SessionOptions session, const Options& options) {
+  session.requests_per_minute = options.requests_per_minute;
+  session.tokens_per_minute = options.tokens_per_minute;
+  return session;
+}
+
+// "PROVIDER[/MODEL][=VARIABLE]"
+void add_fallbacks(joey::Session& session, const Options& options) {
+  for (const std::string& item : options.fallbacks) {
+    const std::size_t equals = item.rfind('=');
+    const std::string named = item.substr(0, equals);
+    const std::string key_variable = equals == std::string::npos ? std::string() : item.substr(equals + 1);
+    const std::size_t slash = named.find('/');
+    joey::ModelOptions model{.provider = named.substr(0, slash),
+                             .model = slash == std::string::npos ? std::string() : named.substr(slash + 1),
+                             .profile = key_variable,
+                             .reasoning_effort = options.reasoning_effort,
+                             .requests_per_minute = options.requests_per_minute,
+                             .tokens_per_minute = options.tokens_per_minute};
+    if (model.provider.empty()) throw UsageError(fmt::format("--fallback {}: write PROVIDER or PROVIDER/MODEL, as openai/gpt-5.1", item));
+    const Access access = access_to(model.provider, {}, key_variable);
+    model.base_url = access.base_url;
+    model.api_key = access.api_key;
+    session.add_model(model);
+  }
 }
 
 std::filesystem::path data_directory() {
@@ -278,7 +318,8 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .context_window = options.context_window,
                                .condense_percent = options.condense_percent,
                                .reasoning_effort = options.reasoning_effort};
-  joey::Session made = made_session(engine, with_images(with_provider(std::move(session), chosen_provider(options))));
+  joey::Session made = made_session(engine, with_images(with_rates(with_provider(std::move(session), chosen_provider(options)), options)));
+  add_fallbacks(made, options);
   add_secrets(made, options);
   check_rule_names(made, options);
   return made;
@@ -286,11 +327,12 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
 
 joey::Session session_of_task(joey::Engine& engine, const Options& options, const TaskView& task) {
   // With another provider neither the model nor the address are what they were.
-  const bool other = !options.provider.empty() && options.provider != task.provider;
-  const std::string provider = other ? options.provider : task.provider;
+  const ModelView& own = task.own_model;
+  const bool other = !options.provider.empty() && options.provider != own.provider;
+  const std::string provider = other ? options.provider : own.provider;
   joey::SessionOptions session{.workspace = options.moved_workspace.empty() ? task.workspace : options.moved_workspace,
-                               .model = other || !options.model.empty() ? options.model : task.model,
-                               .base_url = other || !options.base_url.empty() ? options.base_url : task.base_url,
+                               .model = other || !options.model.empty() ? options.model : own.name,
+                               .base_url = other || !options.base_url.empty() ? options.base_url : own.base_url,
                                .allow = options.auto_approve.value_or(""),
                                .home = home_directory(),
                                .checkpoints = checkpoints_directory(options),
@@ -300,10 +342,11 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
                                // The task's own rules hold; these are what the box needs to have a network.
                                .allow_hosts = joined(task.allow_hosts, "--allow-host"),
                                .deny_hosts = joined(task.deny_hosts, "--deny-host"),
-                               .context_window = options.context_window != 0 || other ? options.context_window : task.context_window,
+                               .context_window = options.context_window != 0 || other ? options.context_window : own.context_window,
                                .condense_percent = options.condense_percent,
-                               .reasoning_effort = options.reasoning_effort.empty() ? task.reasoning_effort : options.reasoning_effort};
-  joey::Session made = made_session(engine, with_images(with_provider(std::move(session), provider)));
+                               .reasoning_effort = options.reasoning_effort.empty() ? own.reasoning_effort : options.reasoning_effort};
+  joey::Session made = made_session(engine, with_images(with_rates(with_provider(std::move(session), provider), options)));
+  add_fallbacks(made, options);
   add_secrets(made, options);
   check_rule_names(made, options);
   return made;

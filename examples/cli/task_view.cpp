@@ -5,6 +5,18 @@
 #include "text.hpp"
 
 namespace cli {
+namespace {
+
+ModelView model_view(Object config) {
+  return {.provider = std::string(text_of(config, "provider")),
+          .base_url = std::string(text_of(config, "base_url")),
+          .name = std::string(text_of(config, "model")),
+          .context_window = static_cast<std::uint32_t>(number_of(config, "context_window")),
+          .reasoning_effort = std::string(text_of(config, "reasoning_effort")),
+          .priced = real_of(config, "price_input") > 0 || real_of(config, "price_output") > 0};
+}
+
+}  // namespace
 
 bool TaskView::apply(const Event& event) {
   if (event.seq <= seq) return false;
@@ -23,12 +35,13 @@ bool TaskView::apply(const Event& event) {
     created_at = event.at;
     workspace = text_of(config, "workspace");
     mode = text_of(config, "mode");
-    take_model(config);
+    own_model = model = model_view(config);
     box = text_of(config, "box");
     allow_hosts = texts_of(config, "hosts_allow");
     deny_hosts = texts_of(config, "hosts_deny");
   } else if (type == "model.changed") {
-    take_model(event.object("model"));
+    model = model_view(event.object("model"));
+    if (event.text("cause") != "failed") own_model = model;
   } else if (type == "user.message") {
     if (title.empty()) title = one_line(event.text("text"));
   } else if (type == "mode.changed") {
@@ -38,6 +51,7 @@ bool TaskView::apply(const Event& event) {
     calls.clear();
     enter(TaskPhase::model);
   } else if (type == "model.failed") {
+    add_usage(event);
     retry_at = event.number("retry_at");
     enter(retry_at > 0 ? TaskPhase::retrying : TaskPhase::idle);
   } else if (type == "model.finished") {
@@ -112,15 +126,6 @@ const Call* TaskView::waiting() const {
 }
 
 int TaskView::depth() const { return static_cast<int>(std::count(id.begin(), id.end(), '.')); }
-
-void TaskView::take_model(Object config) {
-  provider = text_of(config, "provider");
-  base_url = text_of(config, "base_url");
-  model = text_of(config, "model");
-  context_window = static_cast<std::uint32_t>(number_of(config, "context_window"));
-  reasoning_effort = text_of(config, "reasoning_effort");
-  priced = real_of(config, "price_input") > 0 || real_of(config, "price_output") > 0;
-}
 
 void TaskView::read_calls(Array blocks) {
   calls.clear();

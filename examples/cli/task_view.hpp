@@ -36,6 +36,15 @@ struct Call {
 
 enum class TaskPhase : unsigned char { idle, model, retrying, paused, ended };
 
+struct ModelView {
+  std::string provider;
+  std::string base_url;
+  std::string name;
+  std::uint32_t context_window{0};
+  std::string reasoning_effort;
+  bool priced{false};  // its prices are known
+};
+
 class TaskView {
  public:
   TaskView() = default;
@@ -54,16 +63,12 @@ class TaskView {
   std::uint64_t seq{0};  // of the last event
   std::string workspace;
   std::string mode;
-  std::string provider;
-  std::string base_url;
+  ModelView model;
+  ModelView own_model;  // before others stood in for it
   std::string box;
   std::vector<std::string> allow_hosts;
   std::vector<std::string> deny_hosts;
-  std::string model;
-  std::uint32_t context_window{0};
-  std::string reasoning_effort;
   std::string title;
-  bool priced{false};  // the model's prices are known
   TaskPhase phase{TaskPhase::idle};
   std::int64_t phase_since{0};
   std::int64_t retry_at{0};
@@ -80,7 +85,6 @@ class TaskView {
   std::string result;  // or the message that it ended with
 
  private:
-  void take_model(Object config);
   void read_calls(Array blocks);
   void add_usage(const Event& event);
 };

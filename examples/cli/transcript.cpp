@@ -56,7 +56,10 @@ void Transcript::add(TaskView& view, const Event& event) {
     }
   } else if (type == "model.changed") {
     begin(Section::note);
-    put_line(view.depth(), Tone::dim, fmt::format("goes on with {} of {}", clean(view.model), clean(view.provider)));
+    if (event.text("cause") == "failed") {
+      put_line(view.depth(), Tone::yellow, fmt::format("{} {}", terminal_.glyphs().failed, streams_[view.id].failure));
+    }
+    put_line(view.depth(), Tone::dim, fmt::format("goes on with {} of {}", clean(view.model.name), clean(view.model.provider)));
   } else if (type == "context.reduced") {
     begin(Section::note);
     put_line(view.depth(), Tone::dim, fmt::format("the conversation was reduced from about {} to {} tokens ({})",
@@ -215,7 +218,7 @@ void Transcript::show_head(const TaskView& view) {
   if (view.depth() > 0) return;
   begin(Section::head);
   const std::string_view separator = terminal_.glyphs().separator;
-  put_line(0, Tone::dim, fmt::format("joey{0}{1}{0}{2}{0}{3}", separator, clean(view.model), clean(view.mode),
+  put_line(0, Tone::dim, fmt::format("joey{0}{1}{0}{2}{0}{3}", separator, clean(view.model.name), clean(view.mode),
                                      clean(short_path(view.workspace))));
   put_line(0, Tone::dim, view.id);
 }
@@ -254,11 +257,14 @@ void Transcript::show_answer(const TaskView& view, const Event& event) {
 void Transcript::show_failure(const TaskView& view, const Event& event) {
   end_stream();
   streams_[view.id] = {};
-  if (view.phase != TaskPhase::retrying) return;  // the task's end says it, or its engine had ended
+  const std::string why = one_line(clean(event.text("message")));
+  if (view.phase != TaskPhase::retrying) {  // the task's end says it, or its change to another model; or its engine had ended
+    streams_[view.id].failure = why;
+    return;
+  }
   begin(Section::note);
   put_line(view.depth(), Tone::yellow,
-           fmt::format("{} {} (again in {})", terminal_.glyphs().failed, one_line(clean(event.text("message"))),
-                       duration_text(view.retry_at - event.at)));
+           fmt::format("{} {} (again in {})", terminal_.glyphs().failed, why, duration_text(view.retry_at - event.at)));
 }
 
 void Transcript::show_waiting(const TaskView& view, const Call& call) {
@@ -392,7 +398,7 @@ void Transcript::summary(const TaskView& view, std::int64_t elapsed_ms, const st
   const std::string_view separator = terminal_.glyphs().separator;
   std::string line = fmt::format("{0}{1}{2} in{1}{3} cached{1}{4} out", plural(view.turns, "turn"), separator,
                                  count_text(view.tokens_input), count_text(view.tokens_cached), count_text(view.tokens_output));
-  if (view.cost_usd > 0 || view.priced) line += fmt::format("{}{}", separator, cost_text(view.cost_usd));
+  if (view.cost_usd > 0 || view.model.priced) line += fmt::format("{}{}", separator, cost_text(view.cost_usd));
   line += fmt::format("{}{}", separator, duration_text(elapsed_ms));
   put_line(0, Tone::dim, line);
   for (const Line& each : more) put_line(0, each.tone, each.text);

@@ -55,6 +55,7 @@ class Transcript {
     bool summary{false};  // of the conversation: nothing that is for the person
     std::string tool;  // whose arguments are being written
     std::size_t arguments_size{0};
+    std::string failure;  // of the last request, that nothing was said of yet
   };
   // The last lines of a running call's output.
   struct Tail {

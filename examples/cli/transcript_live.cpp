@@ -91,7 +91,7 @@ std::string Transcript::model_line(const TaskView& view, std::int64_t now) {
     what = fmt::format("trying again in {}", duration_text(std::max<std::int64_t>(0, view.retry_at - now)));
   } else {
     what = stream_of_task.tool.empty()
-               ? fmt::format("waiting for {}", clean(view.model))
+               ? fmt::format("waiting for {}", clean(view.model.name))
                : fmt::format("{} is written ({} bytes)", clean(stream_of_task.tool), count_text(static_cast<std::int64_t>(
                                                                                         stream_of_task.arguments_size)));
     what += fmt::format("{}{}", separator, duration_text(std::max<std::int64_t>(0, now - view.phase_since)));

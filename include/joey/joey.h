@@ -313,11 +313,22 @@ typedef struct joey_session_options {
                                   request: JOEY_EVENT_CONTEXT_REDUCED. 0: when the next answer might not fit. */
   const char *reasoning_effort; /**< How much the model is to think: "none", "minimal", "low", "medium", "high", "xhigh" or
                                      "max"; the nearest level that the model has. NULL: the model's own. */
+  const char *profile; /**< The host's name for the model with its key, shown in events; it tells apart models of one session
+                            that are the same otherwise. NULL: none. */
+  uint32_t requests_open_max;   /**< Requests to the model at once, of all sessions with its address and key together; more
+                                     wait in line. 0: no limit but joey_engine_options.requests_max. */
+  uint32_t requests_per_minute; /**< In any 60 seconds, likewise. 0: no limit. */
+  uint64_t tokens_per_minute;   /**< Read and written, likewise; estimated until the answer counts them. 0: no limit. */
+  /* US dollars per million tokens, where they are not those that joey_catalogue() knows. 0: those; below 0: nothing. */
+  double price_input;
+  double price_output;
+  double price_cache_read;  /**< 0, with a `price_input` of the host's: that. */
+  double price_cache_write; /**< Likewise. */
 } joey_session_options;
 
 #define JOEY_SESSION_OPTIONS_INIT                                                                                     \
   { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
-    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL }
+    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0 }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */
@@ -336,6 +347,44 @@ typedef struct joey_session_options {
 JOEY_API joey_status joey_session_create(joey_engine *engine, const joey_session_options *options,
                                          joey_session **out_session);
 JOEY_API void joey_session_destroy(joey_session *session);
+
+/** A model that stands in for a session's own. The fields are those of joey_session_options. */
+typedef struct joey_model_options {
+  size_t struct_size; /**< Use JOEY_MODEL_OPTIONS_INIT. */
+  /* Strings end in NUL and are read during the call. */
+  const char *provider;
+  const char *model;
+  const char *base_url;
+  const char *api_key;
+  const char *api_key_secret;
+  const char *profile;
+  const char *reasoning_effort;
+  uint32_t context_window;
+  uint32_t output_tokens_max;
+  uint32_t requests_open_max;
+  uint32_t requests_per_minute;
+  uint64_t tokens_per_minute;
+  double price_input;
+  double price_output;
+  double price_cache_read;
+  double price_cache_write;
+} joey_model_options;
+
+#define JOEY_MODEL_OPTIONS_INIT \
+  { sizeof(joey_model_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Adds a model that tasks go on with when the one before keeps failing: the session's own, then those added, in their order.
+ * A model that has another after it is tried three times rather than `retries_max` + 1 times, and not waited for longer than
+ * ten seconds; when it wants a key, refuses the request or is not there, the next one is asked at once. What was said is
+ * encoded anew for it (JOEY_EVENT_MODEL_CHANGED), and the task stays with it until a person opens it again after its end.
+ * One with the same provider and model and another key needs a `profile` of its own. The tools offered stay those that suit
+ * the session's own model.
+ *
+ * @return JOEY_OK; JOEY_ERR_INVALID_ARGUMENT as of joey_session_create(); JOEY_ERR_CONFLICT when the session has it already.
+ * Callback-safe. Since: 1.0.
+ */
+JOEY_API joey_status joey_session_add_model(joey_session *session, const joey_model_options *options);
 
 /**
  * Adds a tool of the host's to a session, before its first task. It is offered in every mode and asks for approval as
@@ -721,8 +770,10 @@ JOEY_API joey_status joey_audit_verify(const char *lines, size_t lines_size, joe
                                              `name` is "summary" (the model summed it up), "results" (old results of tools
                                              were shortened) or "latest" (the rest has left); `text` is what the conversation
                                              begins with now, "" when that is what it was. The journal keeps everything. */
-#define JOEY_EVENT_MODEL_CHANGED 28     /**< The task goes on with the model of the session that it was opened in: `name` is the
-                                             provider, `text` the model. */
+#define JOEY_EVENT_MODEL_CHANGED 28     /**< The task goes on with another model: `name` is the provider, `text` the model. As JSON it
+                                             has a "cause": "session", that of the session it was opened in; "failed", the
+                                             next of its session, since the one before kept failing; "first", its session's
+                                             own again, since a person has opened it. */
 #define JOEY_EVENT_DELTA_TEXT 100           /**< A piece of the model's answer: `text`. */
 #define JOEY_EVENT_DELTA_REASONING 101      /**< A piece of its reasoning: `text`. */
 #define JOEY_EVENT_DELTA_TOOL_ARGUMENTS 102 /**< A piece of a call's arguments: `name` is the tool, `text` the JSON. */

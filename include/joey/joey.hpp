@@ -611,6 +611,34 @@ struct SessionOptions {
   std::uint32_t context_window{0};    // of the model, in tokens
   std::uint32_t condense_percent{0};  // of it, from which on conversations are reduced
   std::string reasoning_effort{};     // "none", "minimal", "low", "medium", "high", "xhigh", "max"
+  std::string profile{};              // the host's name for the model with its key
+  std::uint32_t requests_open_max{0};
+  std::uint32_t requests_per_minute{0};
+  std::uint64_t tokens_per_minute{0};
+  double price_input{0};  // US dollars per million tokens; below 0: nothing
+  double price_output{0};
+  double price_cache_read{0};
+  double price_cache_write{0};
+};
+
+// What joey_model_options says: a model that stands in for the one before it.
+struct ModelOptions {
+  std::string provider{};
+  std::string model{};
+  std::string base_url{};
+  std::string api_key{};
+  std::string api_key_secret{};
+  std::string profile{};
+  std::string reasoning_effort{};
+  std::uint32_t context_window{0};
+  std::uint32_t output_tokens_max{0};
+  std::uint32_t requests_open_max{0};
+  std::uint32_t requests_per_minute{0};
+  std::uint64_t tokens_per_minute{0};
+  double price_input{0};
+  double price_output{0};
+  double price_cache_read{0};
+  double price_cache_write{0};
 };
 
 class Session {
@@ -657,6 +685,14 @@ class Session {
     raw.context_window = options.context_window;
     raw.condense_percent = options.condense_percent;
     raw.reasoning_effort = detail::option(options.reasoning_effort);
+    raw.profile = detail::option(options.profile);
+    raw.requests_open_max = options.requests_open_max;
+    raw.requests_per_minute = options.requests_per_minute;
+    raw.tokens_per_minute = options.tokens_per_minute;
+    raw.price_input = options.price_input;
+    raw.price_output = options.price_output;
+    raw.price_cache_read = options.price_cache_read;
+    raw.price_cache_write = options.price_cache_write;
     joey_session* session = nullptr;
     check(joey_session_create(engine.get(), &raw, &session));
     handle_.reset(session);
@@ -738,6 +774,27 @@ class Session {
     };
     vtable.destroy = [](void* user_data) { delete static_cast<Handler*>(user_data); };
     check(joey_session_set_policy(get(), &vtable, static_cast<std::uint32_t>(timeout.count()), new Handler(std::move(handler))));
+  }
+  // Stands in when the models before it keep failing.
+  void add_model(const ModelOptions& options) {
+    joey_model_options raw = JOEY_MODEL_OPTIONS_INIT;
+    raw.provider = detail::option(options.provider);
+    raw.model = detail::option(options.model);
+    raw.base_url = detail::option(options.base_url);
+    raw.api_key = detail::option(options.api_key);
+    raw.api_key_secret = detail::option(options.api_key_secret);
+    raw.profile = detail::option(options.profile);
+    raw.reasoning_effort = detail::option(options.reasoning_effort);
+    raw.context_window = options.context_window;
+    raw.output_tokens_max = options.output_tokens_max;
+    raw.requests_open_max = options.requests_open_max;
+    raw.requests_per_minute = options.requests_per_minute;
+    raw.tokens_per_minute = options.tokens_per_minute;
+    raw.price_input = options.price_input;
+    raw.price_output = options.price_output;
+    raw.price_cache_read = options.price_cache_read;
+    raw.price_cache_write = options.price_cache_write;
+    check(joey_session_add_model(get(), &raw));
   }
   // What @problems or @terminal in a message means from now on.
   void set_mention(std::string_view mention, std::string_view text) {

@@ -81,6 +81,8 @@ struct Applier {
       task.condense_failed = true;
       task.failures = 0;  // the next request is another
     }
+    task.usage += e.usage;
+    task.cost_usd += e.cost_usd;
     task.reserved_usd = 0;
     task.retry_at = e.retry_at;
     task.phase = e.retry_at > 0 ? Phase::backoff : Phase::ready;
@@ -169,6 +171,7 @@ struct Applier {
   void operator()(const event::CacheBroken&) {}
   void operator()(const event::ModelChanged& e) {
     take_model(task.config, e.model);
+    task.failures = 0;
     // The prompt is made anew: models differ in the tools they get.
     task.context_tokens = std::max<std::int64_t>(0, task.context_tokens - tokens_of(task, task.prompt.bytes));
     task.prompt = {};
@@ -209,6 +212,8 @@ struct Applier {
     task.forgiven = true;
     task.repeats = 0;
     task.last_call.clear();
+    // A subtask spends what its parent had left, whoever takes it up again.
+    if (!task.parent.empty()) return;
     task.turns_before = task.turn;
     task.tokens_before = task.usage.total();
     task.cost_before = task.cost_usd;

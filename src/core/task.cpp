@@ -27,6 +27,9 @@ constexpr std::int64_t backoff_max_ms = 60'000;
 constexpr std::int64_t retry_after_max_ms = 15 * 60'000;
 constexpr std::size_t malformed_bytes_max = 2'000;
 constexpr double window_bytes_per_token_max = 6;
+// With another model to turn to there is less patience with the one that fails.
+constexpr std::int64_t retries_before_next_max = 2;
+constexpr std::int64_t wait_before_next_max_ms = 10'000;
 // How often a window is reduced for one request before the task gives up.
 constexpr std::int64_t reductions_max = 4;
 
@@ -109,7 +112,7 @@ class Decider {
       if (call.state != CallState::questioning) continue;
       return answer({call.id, in.for_model.empty() ? in.text : in.for_model, ""}, in.images);
     }
-    if (task().phase == Phase::ended) emit(event::TaskReopened{});
+    if (task().phase == Phase::ended) reopen();
     emit(event::UserMessage{in.text, in.images, Actor::person, in.for_model});
     if (in.mode != task().mode && find_mode(around_.modes, in.mode) != nullptr) {
       emit(event::ModeChanged{in.mode, Actor::person, "asked for by a command"});
@@ -191,7 +194,10 @@ class Decider {
 
   Status on(const input::Pause&) {
     if (task().paused || task().phase == Phase::ended) return {};
-    if (task().phase == Phase::model) carry_out(effect::StopModel{});
+    if (task().phase == Phase::model) {
+      carry_out(effect::StopModel{});
+      give_up_request("given up: the task was paused");
+    }
     emit(event::TaskPaused{});
     return {};
   }
@@ -203,7 +209,7 @@ class Decider {
       }
       // After a refusal the model has the last word, and a request must not end with it.
       const bool model_spoke_last = task().reason == ExitReason::failed && task().answered;
-      emit(event::TaskReopened{});
+      reopen();
       if (model_spoke_last) emit(event::UserMessage{std::string(go_on_reminder), {}, Actor::engine});
       go_on();
     } else if (task().paused) {
@@ -220,6 +226,7 @@ class Decider {
   Status on(const input::Cancel& in) {
     if (task().phase == Phase::ended) return {};
     carry_out(effect::StopAll{});
+    if (task().phase == Phase::model) give_up_request("given up: the task was cancelled");
     for (std::size_t i = 0; i < task().calls.size(); ++i) {
       const CallState state = task().calls[i].state;
       const bool begun = state == CallState::running || state == CallState::subtask;
@@ -255,7 +262,7 @@ class Decider {
     const bool refused = in.reply.stop == StopReason::refusal;
     if (blocks.empty() && !refused) {
       return on(input::ModelFailed{in.turn, in.attempt,
-                                   {ModelErrorClass::malformed, "the model's answer was empty", 0, -1}});
+                                   {ModelErrorClass::malformed, "the model's answer was empty", 0, -1, {true, in.reply.usage, 0}}});
     }
     if (blocks.empty()) blocks.emplace_back(Text{"(The model declined to answer.)"});
     const bool has_calls = std::any_of(blocks.begin(), blocks.end(), [](const Block& block) {
@@ -274,16 +281,22 @@ class Decider {
 
   Status on(const input::ModelFailed& in) {
     if (!is_current(in.turn, in.attempt)) return stale_answer();
+    const TaskConfig* const next = in.error.error == ModelErrorClass::too_long ? nullptr : next_model();
+    const std::int64_t retries_max =
+        next == nullptr ? task().config.limits.retries_max : std::min(task().config.limits.retries_max, retries_before_next_max);
     const std::int64_t wait =
         in.error.retry_after_ms >= 0 ? in.error.retry_after_ms : backoff_ms(task().id, task().failures);
-    const bool again =
-        retryable(in.error.error) && task().failures < task().config.limits.retries_max && wait <= retry_after_max_ms;
+    const bool again = retryable(in.error.error) && task().failures < retries_max &&
+                       wait <= (next == nullptr ? retry_after_max_ms : wait_before_next_max_ms);
     const Timestamp retry_at = again ? now_ + std::max<std::int64_t>(wait, 1) : 0;
-    emit(event::ModelFailed{in.turn, in.attempt, in.error.error, in.error.message, in.error.status, retry_at});
+    fail_attempt(in.error, retry_at, bill_of(task(), in.error.spent));
     if (task().too_long) too_long_words_ = in.error.message;
     if (again) {
       carry_out(effect::SetTimer{retry_at});
     } else if (task().too_long || (!task().instruction.empty() && task().condense_failed)) {
+      go_on();
+    } else if (next != nullptr) {
+      change_model(*next, "failed");
       go_on();
     } else {
       const auto attempts = in.attempt > 1 ? fmt::format(" (after {} attempts)", in.attempt) : std::string();
@@ -367,8 +380,7 @@ class Decider {
 
   Status on(const input::Recovered&) {
     if (task().phase == Phase::model) {
-      emit(event::ModelFailed{task().turn, task().attempt, ModelErrorClass::interrupted,
-                              "the engine ended in the middle of the request", 0, 0});
+      fail_attempt({ModelErrorClass::interrupted, "the engine ended in the middle of the request", 0, -1}, 0, worst_bill_of(task()));
     }
     for (std::size_t i = 0; i < task().calls.size(); ++i) {
       const CallProgress call = task().calls[i];
@@ -589,10 +601,42 @@ class Decider {
   }
 
   void adopt_model() {
-    if (around_.session == nullptr || same_model(task().config, *around_.session)) return;
+    if (!around_.models.empty() && !model_index()) change_model(around_.models.front(), "session");
+  }
+
+  std::optional<std::size_t> model_index() const {
+    const auto found = std::find_if(around_.models.begin(), around_.models.end(),
+                                    [&](const TaskConfig& model) { return same_model(task().config, model); });
+    if (found == around_.models.end()) return std::nullopt;
+    return static_cast<std::size_t>(found - around_.models.begin());
+  }
+
+  // The one that stands in for the task's; null: none is left.
+  const TaskConfig* next_model() const {
+    const auto index = model_index();
+    return index && *index + 1 < around_.models.size() ? &around_.models[*index + 1] : nullptr;
+  }
+
+  void change_model(const TaskConfig& model, const char* cause) {
     event::ModelChanged changed;
-    take_model(changed.model, *around_.session);
+    take_model(changed.model, model);
+    changed.cause = cause;
     emit(std::move(changed));
+  }
+
+  // A person opens a task that had ended: what failed then may work now.
+  void reopen() {
+    emit(event::TaskReopened{});
+    if (model_index().value_or(0) > 0) change_model(around_.models.front(), "first");
+  }
+
+  void fail_attempt(const ModelError& error, Timestamp retry_at, const AttemptBill& bill) {
+    emit(event::ModelFailed{task().turn, task().attempt, error.error, error.message, error.status, retry_at, bill.usage, bill.cost_usd,
+                            bill.estimated});
+  }
+
+  void give_up_request(const char* why) {
+    fail_attempt({ModelErrorClass::interrupted, why, 0, -1}, 0, bill_of(task(), around_.spent));
   }
 
   void send(bool again, std::string_view instruction) {

@@ -290,7 +290,9 @@ struct Surroundings {
   std::string_view news{};          // what the next request should say of the surroundings; may be empty
   // The fold of the task's events. Null: what leaves the window cannot be told from what stays, so all of it leaves.
   const Conversation* conversation{nullptr};
-  const TaskConfig* session{nullptr};  // whose model the next request goes to; null: the task's own
+  // The session's: the first, and those that stand in when it keeps failing, in their order. None: the task's own.
+  std::span<const TaskConfig> models{};
+  Spent spent{};  // by the request under way
 };
 
 struct Decision {

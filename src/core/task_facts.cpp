@@ -13,6 +13,9 @@ constexpr double bytes_per_token_max = 3;
 // Below this a count says more of the frames around a text than of the text.
 constexpr std::int64_t counted_bytes_min = 2'000;
 
+// Of the request under way.
+std::int64_t sent_tokens_max(const Task& task) { return task.context_tokens + tokens_of(task, task.sent_bytes); }
+
 }  // namespace
 
 Digest digest_of_call(std::string_view name, std::string_view arguments) {
@@ -59,6 +62,29 @@ double cost_of(const TaskConfig& config, const Usage& usage) {
                         dollars(usage.cache_write, config.price_cache_write);
   const double answer = dollars(usage.output, config.price_output);
   return is_long ? prompt * config.long_prompt_input + answer * config.long_prompt_output : prompt + answer;
+}
+
+AttemptBill bill_of(const Task& task, const Spent& spent) {
+  if (!spent.begun) return {};
+  AttemptBill bill{spent.usage, 0, false};
+  if (bill.usage.total() == bill.usage.output) {
+    bill.usage.input = sent_tokens_max(task);
+    bill.estimated = true;
+  }
+  const auto written = static_cast<std::int64_t>(std::ceil(static_cast<double>(spent.bytes) / bytes_per_token_max));
+  if (bill.usage.output < written) {
+    bill.usage.output = written;
+    bill.estimated = true;
+  }
+  bill.cost_usd = cost_of(task.config, bill.usage);
+  return bill;
+}
+
+AttemptBill worst_bill_of(const Task& task) {
+  AttemptBill bill{{}, task.reserved_usd, true};
+  bill.usage.input = sent_tokens_max(task);
+  bill.usage.output = task.config.output_tokens_max;
+  return bill;
 }
 
 }  // namespace joey

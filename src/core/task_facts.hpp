@@ -32,4 +32,14 @@ namespace joey {
 
 [[nodiscard]] double cost_of(const TaskConfig& config, const Usage& usage);
 
+// What an attempt that brought no answer is billed, as far as can be known, and rather too much than too little.
+struct AttemptBill {
+  Usage usage;
+  double cost_usd{0};
+  bool estimated{false};
+};
+[[nodiscard]] AttemptBill bill_of(const Task& task, const Spent& spent);
+// The same when nothing is known of it.
+[[nodiscard]] AttemptBill worst_bill_of(const Task& task);
+
 }  // namespace joey

@@ -59,6 +59,7 @@ struct TaskConfig {
   std::vector<std::string> hosts_deny{};
   std::int64_t condense_percent{0};  // of the window, from which on it is reduced; 0: when the next answer might not fit
   std::string reasoning_effort{};  // how much the model should think, as ModelParams says
+  std::string profile{};  // the host's name for this model with its key; tells apart two that are the same otherwise
   bool operator==(const TaskConfig&) const = default;
 };
 
@@ -66,7 +67,7 @@ struct TaskConfig {
 [[nodiscard]] inline bool same_model(const TaskConfig& a, const TaskConfig& b) {
   return a.provider == b.provider && a.wire == b.wire && a.base_url == b.base_url && a.model == b.model &&
          a.context_window == b.context_window && a.output_tokens_max == b.output_tokens_max &&
-         a.temperature == b.temperature && a.reasoning_effort == b.reasoning_effort;
+         a.temperature == b.temperature && a.reasoning_effort == b.reasoning_effort && a.profile == b.profile;
 }
 
 // The part of `from` that says which model a task asks, and how.
@@ -86,6 +87,7 @@ inline void take_model(TaskConfig& to, const TaskConfig& from) {
   to.long_prompt_input = from.long_prompt_input;
   to.long_prompt_output = from.long_prompt_output;
   to.reasoning_effort = from.reasoning_effort;
+  to.profile = from.profile;
 }
 
 }  // namespace joey

@@ -63,6 +63,7 @@ void fields(T& x, V&& visit) {
   visit("hosts_deny", x.hosts_deny);
   visit("condense_percent", x.condense_percent);
   visit("reasoning_effort", x.reasoning_effort);
+  visit("profile", x.profile);
 }
 template <AnyOf<Citation> T, class V>
 void fields(T& x, V&& visit) {
@@ -162,6 +163,9 @@ void fields(T& x, V&& visit) {
   visit("message", x.message);
   visit("status", x.status);
   visit("retry_at", x.retry_at);
+  visit("usage", x.usage);
+  visit("cost_usd", x.cost_usd);
+  visit("estimated", x.estimated);
 }
 template <AnyOf<event::ModelFinished> T, class V>
 void fields(T& x, V&& visit) {
@@ -249,6 +253,7 @@ void fields(T& x, V&& visit) {
 template <AnyOf<event::ModelChanged> T, class V>
 void fields(T& x, V&& visit) {
   visit("model", x.model);
+  visit("cause", x.cause);
 }
 template <AnyOf<event::ContextReduced> T, class V>
 void fields(T& x, V&& visit) {

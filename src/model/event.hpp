@@ -132,6 +132,9 @@ struct ModelFailed {
   std::string message;
   std::int64_t status{0};       // of HTTP
   Timestamp retry_at{0};        // 0: not tried again
+  Usage usage{};                // of what came before it failed
+  double cost_usd{0};
+  bool estimated{false};        // both: the provider had not counted all of it
   bool operator==(const ModelFailed&) const = default;
 };
 
@@ -305,10 +308,13 @@ struct ContextReduced {
   bool operator==(const ContextReduced&) const = default;
 };
 
-// The task was opened in a session with another model, and goes on with that. Every message is encoded anew for it.
+// The task goes on with another model. Every message is encoded anew for it.
 struct ModelChanged {
   static constexpr std::string_view type = "model.changed";
   TaskConfig model;  // take_model()'s part of it
+  // "session": that of the session it was opened in; "failed": the next one, since the one before kept failing; "first": the
+  // session's first again, since a person has opened the task.
+  std::string cause{};
   bool operator==(const ModelChanged&) const = default;
 };
 

@@ -95,6 +95,14 @@ struct Usage {
   bool operator==(const Usage&) const = default;
 };
 
+// What a request has used that brought no answer, or none yet.
+struct Spent {
+  bool begun{false};      // an answer had begun, so it is billed
+  Usage usage;            // as far as the provider has counted
+  std::int64_t bytes{0};  // of the answer
+  bool operator==(const Spent&) const = default;
+};
+
 // Why the model stopped.
 enum class StopReason : std::uint8_t {
   end_turn,    // it was done
@@ -126,7 +134,7 @@ enum class ModelErrorClass : std::uint8_t {
   too_long,     // the conversation exceeds the model's context window
   bad_request,  // other 4xx: sending it again will not help
   not_found,    // 404: no such model or address
-  interrupted,  // the engine ended in the middle of the request
+  interrupted,  // the engine ended in the middle of the request, or a person stopped it
 };
 
 // Whether the same request may succeed later.
@@ -152,6 +160,7 @@ struct ModelError {
   std::string message;              // one line, ends with what to do when a person can do something
   int status{0};                    // of HTTP; 0 when there was no answer
   std::int64_t retry_after_ms{-1};  // as the provider asked; -1 when it did not
+  Spent spent{};
   bool operator==(const ModelError&) const = default;
 };
 

@@ -36,6 +36,7 @@ class NoDecoder final : public StreamDecoder {
  public:
   tl::expected<void, ModelError> feed(std::string_view, StreamSink&) override { return tl::unexpected(error()); }
   bool done() const override { return false; }
+  Spent spent() const override { return {}; }
   tl::expected<Reply, ModelError> finish() override { return tl::unexpected(error()); }
 
  private:

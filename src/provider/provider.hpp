@@ -87,6 +87,9 @@ class StreamDecoder {
   // Whether the format's own end has been seen: the answer is whole and the rest of the body does not matter.
   [[nodiscard]] virtual bool done() const = 0;
 
+  // By the answer so far, until finish().
+  [[nodiscard]] virtual Spent spent() const = 0;
+
   // The answer, after the last byte. Error class `network` when the stream ended before the format's own end.
   [[nodiscard]] virtual tl::expected<Reply, ModelError> finish() = 0;
 };

@@ -73,6 +73,7 @@ class ReplyBuilder {
   [[nodiscard]] std::size_t calls() const { return calls_.size(); }
   [[nodiscard]] ToolCall& call(std::size_t number);
   [[nodiscard]] Reply& reply() { return reply_; }
+  [[nodiscard]] Spent spent() const { return {true, reply_.usage, static_cast<std::int64_t>(bytes_)}; }
 
   // The finished Reply: without empty blocks, and with a stop reason that agrees with its blocks.
   [[nodiscard]] Reply take();
@@ -98,6 +99,7 @@ class EventDecoder : public StreamDecoder {
 
   [[nodiscard]] Outcome feed(std::string_view bytes, StreamSink& sink) final;
   [[nodiscard]] bool done() const final { return done_; }
+  [[nodiscard]] Spent spent() const final { return builder_.spent(); }
   [[nodiscard]] tl::expected<Reply, ModelError> finish() final;
 
  protected:

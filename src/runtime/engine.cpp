@@ -110,7 +110,7 @@ Result<std::shared_ptr<TaskRunner>> Engine::fold(std::shared_ptr<Session> sessio
   for (const Event& event : journal.events) task = apply(std::move(task), event.body, event.at);
   RequestHead head;
   if (!task.prompt.mode.empty()) {
-    auto made = make_head(*session->setup().provider, task.config, task.prompt, journal);
+    auto made = make_head(*session->model_of(task.config).provider, task.config, task.prompt, journal);
     if (!made) return tl::unexpected(std::move(made.error()));
     head = *std::move(made);
   }

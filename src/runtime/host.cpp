@@ -9,6 +9,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/digest.hpp"
 #include "base/ids.hpp"
 #include "core/host_rules.hpp"
 #include "core/policy.hpp"
@@ -239,23 +240,18 @@ Status open_network(SessionRequest& request, SessionSetup& setup, UvLoop& loop) 
 }
 
 // How much the model reads, writes and thinks.
-Status read_context(const SessionRequest& request, const ModelInfo& info, TaskConfig& config) {
+Status read_context(const ModelChoice& choice, const ModelInfo& info, TaskConfig& config) {
   constexpr std::array<std::string_view, 7> efforts{"none", "minimal", "low", "medium", "high", "xhigh", "max"};
-  const std::string& effort = request.reasoning_effort;
+  const std::string& effort = choice.reasoning_effort;
   if (!effort.empty() && std::find(efforts.begin(), efforts.end(), effort) == efforts.end()) {
     return failure(ErrorCode::invalid_argument,
                    fmt::format("there is no reasoning effort \"{}\"; there are: {}", effort, fmt::join(efforts, ", ")));
   }
   config.reasoning_effort = effort;
-  if (request.condense_percent != 0 && (request.condense_percent < 5 || request.condense_percent > 100)) {
-    return failure(ErrorCode::invalid_argument,
-                   fmt::format("condense_percent is {}: it is from 5 to 100, or 0", request.condense_percent));
-  }
-  config.condense_percent = request.condense_percent;
-  config.context_window = request.context_window > 0 ? request.context_window : info.context_window;
+  config.context_window = choice.context_window > 0 ? choice.context_window : info.context_window;
   // A small model needs its window for reading rather.
-  config.output_tokens_max = request.output_tokens_max > 0
-                                 ? request.output_tokens_max
+  config.output_tokens_max = choice.output_tokens_max > 0
+                                 ? choice.output_tokens_max
                                  : std::min({info.output_tokens_max, output_tokens_default_max, config.context_window / 4});
   if (config.output_tokens_max > config.context_window / 4 * 3) {
     return failure(ErrorCode::invalid_argument,
@@ -266,18 +262,100 @@ Status read_context(const SessionRequest& request, const ModelInfo& info, TaskCo
   return {};
 }
 
+void read_prices(const ModelPrices& own, const ModelInfo& info, TaskConfig& config) {
+  const auto price = [](double wanted, double known) { return wanted == 0 ? known : std::max(wanted, 0.0); };
+  config.price_input = price(own.input, info.price_input);
+  config.price_output = price(own.output, info.price_output);
+  // Where a vendor has no price of its own for the cache, it asks that of input.
+  config.price_cache_read = price(own.cache_read, info.price_cache_read > 0 && own.input == 0 ? info.price_cache_read : config.price_input);
+  config.price_cache_write =
+      price(own.cache_write, info.price_cache_write > 0 && own.input == 0 ? info.price_cache_write : config.price_input);
+  if (own.input != 0 || own.output != 0) return;
+  config.long_prompt_above = info.long_prompt.above;
+  config.long_prompt_input = info.long_prompt.input;
+  config.long_prompt_output = info.long_prompt.output;
+}
+
+// Where the model is, and what is spoken there; the base_url of the choice is filled in.
+Status read_preset(ModelChoice& choice, TaskConfig& config) {
+  const ProviderPreset* preset = find_provider_preset(choice.provider);
+  if (preset == nullptr) {
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("there is no provider \"{}\"; there are: {}", choice.provider, names_of_presets()));
+  }
+  const bool elsewhere = !choice.base_url.empty() && choice.base_url != preset->base_url;
+  config.wire = elsewhere && !preset->wire_elsewhere.empty() ? preset->wire_elsewhere : preset->wire;
+  if (config.model.empty()) config.model = preset->model;
+  if (config.model.empty()) {
+    return failure(ErrorCode::invalid_argument, fmt::format("provider \"{}\" has no default model: name one", choice.provider));
+  }
+  if (!choice.base_url.empty()) return {};
+  if (preset->base_url.find('{') != preset->base_url.npos) {
+    return failure(ErrorCode::invalid_argument,
+                   fmt::format("provider \"{}\" needs a base_url: {}", choice.provider, preset->base_url));
+  }
+  choice.base_url = preset->base_url;
+  return {};
+}
+
 }  // namespace
 
-Result<std::shared_ptr<ApiKey>> Host::api_key(const SessionRequest& request, const std::shared_ptr<SessionSecrets>& secrets) {
-  if (request.api_key_secret.empty()) return make_fixed_key(request.api_key);
-  if (!request.api_key.empty()) {
-    return failure(ErrorCode::invalid_argument, "a session has an api_key or an api_key_secret, not both");
+Result<std::shared_ptr<ApiKey>> Host::api_key(const ModelChoice& choice, const std::shared_ptr<SessionSecrets>& secrets) {
+  if (choice.api_key_secret.empty()) return make_fixed_key(choice.api_key);
+  if (!choice.api_key.empty()) {
+    return failure(ErrorCode::invalid_argument, "a model has an api_key or an api_key_secret, not both");
   }
   if (resolver_ == nullptr) {
     return failure(ErrorCode::invalid_argument,
-                   fmt::format("secret \"{}\": the engine has no resolver of secrets", request.api_key_secret));
+                   fmt::format("secret \"{}\": the engine has no resolver of secrets", choice.api_key_secret));
   }
-  return make_resolved_key(request.api_key_secret, resolver_, secrets, scheduler());
+  return make_resolved_key(choice.api_key_secret, resolver_, secrets, scheduler());
+}
+
+std::shared_ptr<Upstream> Host::upstream(const std::string& shown_url, const ModelChoice& choice) {
+  const Digest key = digest(fmt::format("{}\n{}\n{}", choice.base_url, choice.api_key, choice.api_key_secret));
+  const std::lock_guard lock(mutex_);
+  std::erase_if(upstreams_, [](const auto& one) { return one.second.expired(); });
+  std::weak_ptr<Upstream>& known = upstreams_[key];
+  std::shared_ptr<Upstream> upstream = known.lock();
+  if (upstream == nullptr) known = upstream = std::make_shared<Upstream>(shown_url, loop_);
+  return upstream;
+}
+
+Result<SessionModel> Host::make_model(ModelChoice choice, const std::shared_ptr<SessionSecrets>& secrets) {
+  // A key that is too short to be looked for is that of a server that wants none.
+  (void)secrets->add({"api-key", choice.api_key});
+  SessionModel made;
+  TaskConfig& config = made.config;
+  config.provider = choice.provider;
+  config.base_url = Redactor(RedactionKey{}, {}).redact(choice.base_url);  // it may have a password
+  config.model = choice.model;
+  config.profile = choice.profile;
+  ModelFactory factory;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto own = models_.find(choice.provider); own != models_.end()) factory = own->second;
+  }
+  if (factory) {
+    config.wire = "host";
+    if (config.model.empty()) config.model = choice.provider;
+  } else if (Status read = read_preset(choice, config); !read) {
+    return tl::unexpected(std::move(read.error()));
+  }
+  const ModelInfo info = model_info(config.model);
+  if (Status read = read_context(choice, info, config); !read) return tl::unexpected(std::move(read.error()));
+  read_prices(choice.prices, info, config);
+  made.provider = make_provider(config.wire);
+  if (factory) {
+    made.client = factory(postbox_);
+    return made;
+  }
+  auto key = api_key(choice, secrets);
+  if (!key) return tl::unexpected(std::move(key.error()));
+  const std::string shown_url = Redactor(RedactionKey{}, {}).redact(choice.base_url);
+  made.client = make_http_model({made.provider, choice.base_url, config.model, *std::move(key), {}, upstream(shown_url, choice), choice.limits},
+                                loop_, engine_->transport(), engine_->gate());
+  return made;
 }
 
 Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
@@ -286,55 +364,21 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   TaskConfig& config = setup.config;
   config.mode = request.mode;
   config.user = std::move(request.user);
-  config.provider = request.provider;
-  setup.secrets = std::make_shared<SessionSecrets>(redactors_, request.key_shapes);
-  // Keys that are too short to be looked for are those of servers that want none.
-  (void)setup.secrets->add({"api-key", request.api_key});
-  (void)setup.secrets->add({"image-api-key", request.images.api_key});
-  config.base_url = Redactor(RedactionKey{}, {}).redact(request.base_url);  // it may have a password
-  config.model = request.model;
   config.limits = request.limits;
   config.policy = std::move(request.policy);
   if (Status checked = check_rules(config.policy); !checked) return tl::unexpected(std::move(checked.error()));
   config.policy.bash = command_shell() == "/bin/bash";
-
-  ModelFactory factory;
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto own = models_.find(request.provider); own != models_.end()) factory = own->second;
-  }
-  const ProviderPreset* preset = find_provider_preset(request.provider);
-  if (factory) {
-    config.wire = "host";
-    if (config.model.empty()) config.model = request.provider;
-  } else if (preset == nullptr) {
+  if (request.condense_percent != 0 && (request.condense_percent < 5 || request.condense_percent > 100)) {
     return failure(ErrorCode::invalid_argument,
-                   fmt::format("there is no provider \"{}\"; there are: {}", request.provider, names_of_presets()));
-  } else {
-    const bool elsewhere = !request.base_url.empty() && request.base_url != preset->base_url;
-    config.wire = elsewhere && !preset->wire_elsewhere.empty() ? preset->wire_elsewhere : preset->wire;
-    if (config.model.empty()) config.model = preset->model;
-    if (config.model.empty()) {
-      return failure(ErrorCode::invalid_argument, fmt::format("provider \"{}\" has no default model: name one", request.provider));
-    }
-    if (request.base_url.empty()) {
-      if (preset->base_url.find('{') != preset->base_url.npos) {
-        return failure(ErrorCode::invalid_argument,
-                       fmt::format("provider \"{}\" needs a base_url: {}", request.provider, preset->base_url));
-      }
-      request.base_url = preset->base_url;
-    }
+                   fmt::format("condense_percent is {}: it is from 5 to 100, or 0", request.condense_percent));
   }
-  const ModelInfo info = model_info(config.model);
-  if (Status read = read_context(request, info, config); !read) return tl::unexpected(std::move(read.error()));
-  config.price_input = info.price_input;
-  config.price_output = info.price_output;
-  // Where a vendor has no price of its own for the cache, it asks that of input.
-  config.price_cache_read = info.price_cache_read > 0 ? info.price_cache_read : info.price_input;
-  config.price_cache_write = info.price_cache_write > 0 ? info.price_cache_write : info.price_input;
-  config.long_prompt_above = info.long_prompt.above;
-  config.long_prompt_input = info.long_prompt.input;
-  config.long_prompt_output = info.long_prompt.output;
+  config.condense_percent = request.condense_percent;
+  setup.secrets = std::make_shared<SessionSecrets>(redactors_, request.key_shapes);
+  (void)setup.secrets->add({"image-api-key", request.images.api_key});
+  auto model = make_model(std::move(request.model), setup.secrets);
+  if (!model) return tl::unexpected(std::move(model.error()));
+  take_model(config, model->config);
+  setup.models.push_back(*std::move(model));
 
   const DeniedFiles denied = denied_files(config.policy);
   auto workspace = open_local_workspace(request.workspace, {.loop = loop_.handle(),
@@ -365,17 +409,8 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
   setup.tools = workspace_tools(request.commands);
   choose_tools(config.model, request, setup);
   setup.language = std::move(request.language);
-  setup.provider = make_provider(config.wire);
   setup.instructions = std::move(request.instructions);
   setup.idle_timeout = request.idle_timeout;
-  if (factory) {
-    setup.model = factory(postbox_);
-  } else {
-    auto key = api_key(request, setup.secrets);
-    if (!key) return tl::unexpected(std::move(key.error()));
-    setup.model = make_http_model({setup.provider, request.base_url, config.model, *std::move(key), {}}, loop_, engine_->transport(),
-                                  engine_->gate());
-  }
   return std::make_shared<Session>(std::move(setup));
 }
 

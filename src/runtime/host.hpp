@@ -36,19 +36,38 @@ struct HostOptions {
   std::vector<StoreKey> store_keys;  // what is kept is encrypted with the first; empty: it is not encrypted
 };
 
+// Instead of those known of a model, in US dollars per million tokens. 0: the known one; below 0: nothing.
+struct ModelPrices {
+  double input{0};
+  double output{0};
+  double cache_read{0};
+  double cache_write{0};
+};
+
+// A model, and how a session asks it.
+struct ModelChoice {
+  std::string provider{"anthropic"};
+  std::string model;     // empty: the provider's own choice
+  std::string base_url;  // likewise
+  std::string api_key;
+  std::string api_key_secret;        // instead: by this name the host's resolver knows it
+  std::string profile;               // tells apart two that are the same otherwise
+  std::int64_t context_window{0};    // in tokens; 0: what is known of it
+  std::int64_t output_tokens_max{0};
+  std::string reasoning_effort;      // as ModelParams says
+  UpstreamLimits limits;
+  ModelPrices prices;
+};
+
 struct SessionRequest {
   std::string workspace;
   std::string mode{"code"};
-  std::string provider{"anthropic"};
-  std::string model;
-  std::string base_url;
-  std::string api_key;
+  ModelChoice model;
   PolicySnapshot policy;
   std::vector<std::string> tools_added;    // offered besides what suits the model
   std::vector<std::string> tools_removed;  // not offered; wins
   std::string instructions;
   Limits limits;
-  std::int64_t output_tokens_max{0};
   std::chrono::milliseconds idle_timeout{120'000};
   std::string home;         // of the person: its .roo and .agents; empty: none
   std::string checkpoints;  // the directory they are kept in; empty: none are taken
@@ -59,12 +78,9 @@ struct SessionRequest {
   std::vector<std::string> hosts_allow;  // that commands may reach, which needs a box; none: no network
   std::vector<std::string> hosts_deny;   // wins
   ImageClientOptions images;  // without a model: none
-  std::string api_key_secret;  // instead of `api_key`: by this name the host's resolver knows it
-  bool key_shapes{true};       // what has the shape of a well-known key is a secret
-  std::string user{};         // for whom it works, in the host's words
-  std::int64_t context_window{0};    // of the model, in tokens; 0: what is known of it
-  std::int64_t condense_percent{0};  // of it, from which on conversations are reduced, 5 to 100; 0: when they have to be
-  std::string reasoning_effort{};    // as ModelParams says
+  bool key_shapes{true};  // what has the shape of a well-known key is a secret
+  std::string user{};     // for whom it works, in the host's words
+  std::int64_t condense_percent{0};  // of the window, from which on conversations are reduced, 5 to 100; 0: when they have to be
 };
 
 // Makes the client of a host's own model.
@@ -79,6 +95,8 @@ class Host : public std::enable_shared_from_this<Host> {
   ~Host();
 
   [[nodiscard]] Result<std::shared_ptr<Session>> create_session(SessionRequest request);
+  // Ready for Session::add_model() of the session that `secrets` are of.
+  [[nodiscard]] Result<SessionModel> make_model(ModelChoice choice, const std::shared_ptr<SessionSecrets>& secrets);
   // Ready for Session::add_host_secret(), with the certificates that its commands are going to trust. `invalid_argument`: the
   // request, or a session whose commands reach no host. Blocks, the first time for some ten milliseconds.
   struct ReadyHostSecret {
@@ -112,8 +130,8 @@ class Host : public std::enable_shared_from_this<Host> {
   explicit Host(HostOptions options);
   static void end(Host* host) noexcept;
   [[nodiscard]] Status open();
-  [[nodiscard]] Result<std::shared_ptr<ApiKey>> api_key(const SessionRequest& request,
-                                                        const std::shared_ptr<SessionSecrets>& secrets);
+  [[nodiscard]] Result<std::shared_ptr<ApiKey>> api_key(const ModelChoice& choice, const std::shared_ptr<SessionSecrets>& secrets);
+  [[nodiscard]] std::shared_ptr<Upstream> upstream(const std::string& shown_url, const ModelChoice& choice);
   void shut_down();
 
   HostOptions options_;
@@ -128,6 +146,7 @@ class Host : public std::enable_shared_from_this<Host> {
   std::atomic<std::thread::id> loop_thread_{};
   std::mutex mutex_;  // guards the rest
   std::map<std::string, ModelFactory> models_;
+  std::map<Digest, std::weak_ptr<Upstream>> upstreams_;  // by address and key
   std::string certificates_;                // that the machine trusts, and the authority's
   std::shared_ptr<const egress::Tls> tls_;  // made when a session first has a secret of hosts
 };

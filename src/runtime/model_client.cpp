@@ -35,6 +35,8 @@ namespace {
 
 // How much of an error's body is kept to be understood.
 constexpr std::size_t error_body_bytes_max = 64U << 10;
+// Of a request, for what it takes of a minute's tokens until they are counted.
+constexpr std::size_t bytes_per_token = 4;
 
 // Of what a transport reports.
 ModelErrorClass class_of(ErrorCode code) {
@@ -58,7 +60,9 @@ class HttpModel final : public ModelClient {
         scheduler_(scheduler),
         transport_(transport),
         gate_(gate),
-        endpoint_(options_.provider->endpoint(options_.base_url, options_.model)) {}
+        endpoint_(options_.provider->endpoint(options_.base_url, options_.model)) {
+    if (!options_.upstream) options_.upstream = std::make_shared<Upstream>(endpoint_.url, scheduler_);
+  }
 
   std::unique_ptr<ModelCall> start(ModelRequest request, ModelSink& sink) override;
 
@@ -77,8 +81,7 @@ class HttpModelCall final : public ModelCall {
  public:
   HttpModelCall(HttpModel& model, ModelRequest request, ModelSink& sink)
       : answer_(std::make_shared<Answer>(model, std::move(request), sink)) {
-    // The gate may open inside start(); the exchange calls no sink before the loop turns.
-    answer_->ticket.emplace(model.gate_, [answer = answer_.get()] { answer->ask_for_key(); });
+    answer_->wait_for_turn();
   }
 
   ~HttpModelCall() override {
@@ -86,9 +89,11 @@ class HttpModelCall final : public ModelCall {
       Answer::read_to_end(std::move(answer_));
     } else {
       answer_->exchange.reset();
-      answer_->ticket.reset();
+      answer_->leave();
     }
   }
+
+  [[nodiscard]] Spent spent() const override { return answer_->spent(); }
 
  private:
   struct Answer final : HttpSink, std::enable_shared_from_this<Answer> {
@@ -97,6 +102,19 @@ class HttpModelCall final : public ModelCall {
           request(std::move(model_request)), sink(model_sink), decoder(provider->make_decoder(model.options_.limits)) {}
     ~Answer() override {
       if (give_up_timer != 0) scheduler.cancel(give_up_timer);
+    }
+
+    // Both may be inside start(); the exchange calls no sink before the loop turns.
+    void wait_for_turn() {
+      std::size_t bytes = 0;
+      for (const auto& piece : request.body) bytes += piece->size();
+      pass.emplace(model.options_.upstream, model.options_.upstream_limits, static_cast<std::int64_t>(bytes / bytes_per_token),
+                   [this](std::optional<ModelError> refused) {
+                     if (!refused) return ticket.emplace(gate, [this] { ask_for_key(); }), void();
+                     scheduler.post([weak = weak_from_this(), error = *std::move(refused)] {
+                       if (const auto self = weak.lock()) self->fail(error);
+                     });
+                   });
     }
 
     void ask_for_key() {
@@ -168,16 +186,26 @@ class HttpModelCall final : public ModelCall {
       auto reply = decoder->finish();
       if (!reply) return fail(std::move(reply.error()));
       finished = true;
-      ticket.reset();
+      pass->answered(reply->usage);
+      leave();
       sink.on_reply(*std::move(reply));
     }
 
     void fail(ModelError error) {
       finished = true;
       broken = true;
-      ticket.reset();
+      error.spent = spent();
+      pass->failed(error);
+      leave();
       sink.on_error(std::move(error));
     }
+
+    void leave() {
+      ticket.reset();
+      pass.reset();
+    }
+
+    [[nodiscard]] Spent spent() const { return status >= 200 && status <= 299 ? decoder->spent() : Spent{}; }
 
     static void read_to_end(std::shared_ptr<Answer> answer) {
       if (answer->ended || answer->broken) return;
@@ -201,6 +229,7 @@ class HttpModelCall final : public ModelCall {
     ModelSink& sink;
     std::unique_ptr<StreamDecoder> decoder;
     std::unique_ptr<HttpExchange> exchange;
+    std::optional<Upstream::Pass> pass;
     std::optional<RequestGate::Ticket> ticket;
     int status{0};
     std::vector<HttpHeader> headers;

@@ -12,6 +12,7 @@
 #include "base/scheduler.hpp"
 #include "provider/provider.hpp"
 #include "runtime/api_key.hpp"
+#include "runtime/upstream.hpp"
 #include "transport/transport.hpp"
 
 namespace joey {
@@ -27,6 +28,8 @@ class ModelSink : public StreamSink {
 class ModelCall {
  public:
   virtual ~ModelCall() = default;
+  // So far.
+  [[nodiscard]] virtual Spent spent() const = 0;
 };
 
 struct ModelRequest {
@@ -88,6 +91,8 @@ struct HttpModelOptions {
   std::string model;
   std::shared_ptr<ApiKey> key;
   DecodeLimits limits;
+  std::shared_ptr<Upstream> upstream{};  // null: of this client alone
+  UpstreamLimits upstream_limits{};
 };
 
 // All three must outlive the client and its calls.

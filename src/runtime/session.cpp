@@ -41,7 +41,27 @@ bool names(const std::vector<std::string>& list, const std::string& name) {
 
 Session::Session(SessionSetup setup) : setup_(std::move(setup)) {
   if (!setup_.secrets) setup_.secrets = std::make_shared<SessionSecrets>(std::make_shared<RedactorPool>(RedactionKey{}));
+  for (const SessionModel& model : setup_.models) model_configs_.push_back(model.config);
   take_project_tools();
+}
+
+Status Session::add_model(SessionModel model) {
+  const bool known = std::any_of(model_configs_.begin(), model_configs_.end(),
+                                 [&](const TaskConfig& other) { return same_model(other, model.config); });
+  if (known) {
+    return failure(ErrorCode::conflict, fmt::format("the session has model \"{}\" of \"{}\" already: give one that differs in its key alone "
+                                                    "a profile of its own",
+                                                    model.config.model, model.config.provider));
+  }
+  model_configs_.push_back(model.config);
+  setup_.models.push_back(std::move(model));
+  return {};
+}
+
+const SessionModel& Session::model_of(const TaskConfig& config) const {
+  const auto found = std::find_if(setup_.models.begin(), setup_.models.end(),
+                                  [&](const SessionModel& model) { return same_model(model.config, config); });
+  return found == setup_.models.end() ? setup_.models.front() : *found;
 }
 
 Status Session::add_tool(std::shared_ptr<const Tool> tool) {
@@ -197,15 +217,15 @@ std::shared_ptr<const Session::ReadyPrompt> Session::find_prompt(const event::Pr
 }
 
 RequestHead Session::head(const TaskConfig& config, const ReadyPrompt& prompt) {
-  const std::string key = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", config.model, config.output_tokens_max, config.temperature,
-                                      config.reasoning_effort, prompt.system.digest, prompt.tools.digest);
+  const std::string key = fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}", config.wire, config.model, config.output_tokens_max,
+                                      config.temperature, config.reasoning_effort, prompt.system.digest, prompt.tools.digest);
   const auto found = heads_.find(key);
   if (found != heads_.end()) return found->second;
   // Through the stored form, so that a replay from the store has the same bytes.
   auto tools = tools_from_json(prompt.tools.bytes);
   if (!tools) return nullptr;
   if (heads_.size() > prompts_kept) heads_.clear();
-  return heads_[key] = make_head(*setup_.provider, config, prompt.system.bytes, *std::move(tools));
+  return heads_[key] = make_head(*model_of(config).provider, config, prompt.system.bytes, *std::move(tools));
 }
 
 }  // namespace joey

@@ -28,8 +28,15 @@
 
 namespace joey {
 
+// A model as a session asks it.
+struct SessionModel {
+  TaskConfig config;  // take_model()'s part of it
+  std::shared_ptr<const Provider> provider;
+  std::shared_ptr<ModelClient> client;
+};
+
 struct SessionSetup {
-  TaskConfig config;  // of its tasks
+  TaskConfig config;  // of its tasks, which begin with the first model
   std::shared_ptr<Workspace> workspace;
   std::shared_ptr<Workspace> global;                // the person's own folder; may be null
   ProjectOptions project_options;
@@ -41,8 +48,7 @@ struct SessionSetup {
   std::shared_ptr<ShownFile> certificates{};        // that commands trust where there are secrets of hosts; null likewise
   std::shared_ptr<ImageModel> images;               // null: there is none
   std::vector<std::shared_ptr<const Tool>> tools;   // those of the workspace; the core's own are added
-  std::shared_ptr<const Provider> provider;
-  std::shared_ptr<ModelClient> model;
+  std::vector<SessionModel> models;                 // the first, and those that stand in for the one before; not empty
   std::vector<std::string> tools_added;             // offered to the model though most models are not
   std::vector<std::string> tools_removed;           // not offered; wins
   std::string instructions;
@@ -72,12 +78,17 @@ class Session {
   [[nodiscard]] std::span<const Mode> modes() const;
   [[nodiscard]] Surroundings surroundings(std::string_view news = {},
                                           const Conversation* conversation = nullptr) const {
-    return {modes(), specs_, news, conversation, &setup_.config};
+    return {modes(), specs_, news, conversation, model_configs_, {}};
   }
   [[nodiscard]] const std::vector<ToolSpec>& specs() const { return specs_; }
   [[nodiscard]] std::shared_ptr<const Tool> find_tool(std::string_view name) const;
   // What the session's policy says of a call with these arguments, in the mode its tasks start in.
   [[nodiscard]] CallDecision explain(const ToolSpec& tool, std::string_view arguments) const;
+
+  // One that stands in when those before it keep failing, for tasks from their next request on. `conflict`: it is there already.
+  [[nodiscard]] Status add_model(SessionModel model);
+  // The one that a task asks; the first when it is none of them.
+  [[nodiscard]] const SessionModel& model_of(const TaskConfig& config) const;
 
   // A value that no model, journal or event is to hold from now on, as SessionSecrets::add().
   [[nodiscard]] Status add_secret(KnownSecret secret);
@@ -122,6 +133,7 @@ class Session {
   void take_project_tools();
 
   SessionSetup setup_;
+  std::vector<TaskConfig> model_configs_;  // of setup_.models
   std::vector<HostSecret> host_secrets_;
   std::shared_ptr<const CommandSecrets> command_secrets_;
   std::shared_ptr<Artifacts> artifacts_;

@@ -23,7 +23,7 @@ TaskRunner::TaskRunner(Engine& engine, std::shared_ptr<Session> session, Task ta
     : engine_(engine),
       session_(std::move(session)),
       task_(std::move(task)),
-      rope_(session_->setup().provider),
+      rope_(session_->model_of(task_.config).provider),
       background_(std::make_shared<std::vector<std::shared_ptr<TaskCommands>>>()),
       files_(std::make_shared<FileLedger>()),
       artifacts_(engine_.artifacts_of(task_.id)) {}
@@ -155,7 +155,9 @@ void TaskRunner::decide_on(Waiting waiting) {
     if (const auto prompt = session_->prompt(start->config.mode)) start->prompt = prompt->set;
   }
   gather_news();
-  auto decided = decide(task_, waiting.input, now, session_->surroundings(news_, &conversation_));
+  Surroundings around = session_->surroundings(news_, &conversation_);
+  if (model_) around.spent = model_->spent();
+  auto decided = decide(task_, waiting.input, now, around);
   if (!decided) {
     handling_ = false;
     return waiting.done(tl::unexpected(std::move(decided.error())));
@@ -192,6 +194,10 @@ Status TaskRunner::seal(Decision& decision, Append& append) {
       cache->offset = static_cast<std::int64_t>(rope_.settled_bytes());
     } else if (std::holds_alternative<event::ContextReduced>(body) && broken != nullptr && broken->cause == "condense") {
       before = rope_.request().body;
+    } else if (const auto* created = std::get_if<event::TaskCreated>(&body)) {
+      encode_for(created->config);
+    } else if (const auto* changed = std::get_if<event::ModelChanged>(&body)) {
+      encode_for(changed->model);
     } else if (const auto* prompt = std::get_if<event::PromptSet>(&body)) {
       const auto ready = session_->find_prompt(*prompt);
       RequestHead head = ready ? session_->head(decision.after.config, *ready) : nullptr;
@@ -225,6 +231,11 @@ Status TaskRunner::seal(Decision& decision, Append& append) {
   }
   append.summary = summary(decision);
   return {};
+}
+
+void TaskRunner::encode_for(const TaskConfig& config) {
+  rope_ = RequestRope(session_->model_of(config).provider);
+  rope_.restart(conversation_.window());
 }
 
 // A list shows a task as it was when it last changed in a way that shows.
@@ -330,7 +341,7 @@ void TaskRunner::prepare_prompt(const std::string& mode) {
 }
 
 void TaskRunner::call_model(const effect::CallModel&) {
-  model_ = session_->setup().model->start({std::move(request_.body), task_.id, session_->setup().idle_timeout}, *this);
+  model_ = session_->model_of(task_.config).client->start({std::move(request_.body), task_.id, session_->setup().idle_timeout}, *this);
   request_ = {};
 }
 

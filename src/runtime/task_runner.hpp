@@ -66,6 +66,7 @@ class TaskRunner final : public std::enable_shared_from_this<TaskRunner>, privat
   void decide_on(Waiting waiting);
   void gather_news();
   Status seal(Decision& decision, Append& append);
+  void encode_for(const TaskConfig& config);
   [[nodiscard]] std::unique_ptr<TaskSummary> summary(const Decision& decision) const;
   void appended(Decision decision, std::vector<EntryBytes> entries, Completion<void> done);
   void publish(const std::vector<EventBody>& events, const std::vector<EntryBytes>& entries, Seq first, Timestamp at);

@@ -169,8 +169,9 @@ void World::boot() {
     SessionSetup setup;
     setup.config = config;
     setup.tools = make_tools(setting_, process_);
-    setup.provider = make_provider(config.wire);
-    setup.model = make_http_model({setup.provider, "https://sim.invalid/v1", config.model, make_fixed_key("key"), {}}, scheduler_, engine_->transport(), engine_->gate());
+    const auto provider = make_provider(config.wire);
+    setup.models.push_back({config, provider, make_http_model({provider, "https://sim.invalid/v1", config.model, make_fixed_key("key"), {}},
+                                                              scheduler_, engine_->transport(), engine_->gate())});
     setup.idle_timeout = milliseconds(60'000);
     sessions_.push_back(std::make_shared<Session>(std::move(setup)));
   }
