@@ -94,6 +94,11 @@ void Auditor::check(Chronicle& chronicle, const Task& before, const Event& event
     const bool counts = failed->error != ModelErrorClass::interrupted && failed->error != ModelErrorClass::too_long;
     if (counts) ++chronicle.failures;
     if (!before.instruction.empty() && failed->retry_at == 0) chronicle.failures = 0;  // a summary is done without
+    if (bills_trusted_ && failed->cost_usd > chronicle.request.reserved_usd + 1e-9) {
+      violate(fmt::format("{}: cost ${:.6f} and ${:.6f} were reserved", at(), failed->cost_usd, chronicle.request.reserved_usd));
+    }
+  } else if (std::holds_alternative<event::ModelChanged>(event.body)) {
+    chronicle.failures = 0;
   } else if (std::holds_alternative<event::TaskReopened>(event.body)) {
     chronicle.failures = 0;
   } else if (const auto* finished = std::get_if<event::ModelFinished>(&event.body)) {

@@ -63,6 +63,14 @@ void narrow_window(std::uint64_t seed, TaskConfig& config) {
   if (random.chance(0.3)) config.condense_percent = random.between(30, 90);
 }
 
+// What stands in for it speaks the other wire.
+TaskConfig spare_of(TaskConfig config) {
+  config.provider = config.wire = config.wire == "anthropic" ? "openai" : "anthropic";
+  config.model = "sim-spare";
+  config.price_output = 12;
+  return config;
+}
+
 TaskConfig plain_config(const char* wire) {
   TaskConfig config;
   config.workspace = "/sim";
@@ -96,6 +104,11 @@ World::World(WorldOptions options)
     } else {
       narrow_window(options_.seed, configs_.back());
     }
+  }
+  if (!is_scenario(options_)) {
+    Random random(options_.seed ^ 0x5ba8eU);
+    has_spares_ = random.chance(0.5);
+    if (random.chance(0.3)) limits_ = {random.between(1, 3), random.between(20, 200), random.between(20'000, 2'000'000)};
   }
   if (setting_.faults.garbage > 0) auditor_.trust_no_bill();
   requests_max_ = 1 + random_.below(4);
@@ -169,9 +182,14 @@ void World::boot() {
     SessionSetup setup;
     setup.config = config;
     setup.tools = make_tools(setting_, process_);
-    const auto provider = make_provider(config.wire);
-    setup.models.push_back({config, provider, make_http_model({provider, "https://sim.invalid/v1", config.model, make_fixed_key("key"), {}},
-                                                              scheduler_, engine_->transport(), engine_->gate())});
+    const auto add = [&](const TaskConfig& model, const UpstreamLimits& limits) {
+      const auto provider = make_provider(model.wire);
+      setup.models.push_back({model, provider, make_http_model({provider, "https://sim.invalid/v1", model.model, make_fixed_key("key"),
+                                                                {}, nullptr, limits},
+                                                               scheduler_, engine_->transport(), engine_->gate())});
+    };
+    add(config, limits_);
+    if (has_spares_) add(spare_of(config), {});
     setup.idle_timeout = milliseconds(60'000);
     sessions_.push_back(std::make_shared<Session>(std::move(setup)));
   }

@@ -99,6 +99,8 @@ class World {
   std::unique_ptr<Engine> engine_;
   std::vector<std::shared_ptr<Session>> sessions_;
   std::vector<TaskConfig> configs_;
+  bool has_spares_{false};   // models that stand in for the sessions' own
+  UpstreamLimits limits_{};  // of the sessions' own
   std::map<std::string, std::size_t> session_index_;  // by task
   std::int64_t incarnation_{0};
   Timestamp stop_deadline_{0};  // while an orderly end is under way

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -117,6 +118,14 @@ class Words {
     for (std::size_t i = 0; i < std::min<std::size_t>(parts.size(), 4); ++i) *fields[i] = std::stoll(parts[i]);
     return out;
   }
+  // Of a request that had begun to be answered, when one of them is there.
+  Spent spent() {
+    Spent out;
+    out.begun = named_.contains("bytes") || named_.contains("usage");
+    out.bytes = number("bytes", 0);
+    out.usage = usage();
+    return out;
+  }
   std::vector<Image> images() { return std::vector<Image>(static_cast<std::size_t>(number("images", 0)), {"image/png", "AA=="}); }
 
   void finish() const {
@@ -165,6 +174,7 @@ input::Start start(Words& words) {
   config.workspace = "/work";
   config.mode = words.text("mode", "code");
   config.wire = "anthropic";
+  config.model = words.text("model");
   config.output_tokens_max = words.number("output_max", 0);
   config.context_window = words.number("window", 0);
   config.condense_percent = words.number("condense_percent", 0);
@@ -242,6 +252,7 @@ Input Stage::parse(const std::vector<std::string>& tokens) const {
     in.error.message = words.next_or("it failed");
     in.error.status = static_cast<int>(words.number("status", 0));
     in.error.retry_after_ms = words.number("retry_after", -1);
+    in.error.spent = words.spent();
     return finished(std::move(in));
   }
   if (verb == "tool_done") {
@@ -322,8 +333,8 @@ struct Describe {
     return fmt::format("{} {}{}{}", e.turn, e.attempt, e.instruction.empty() ? "" : " for a summary", money("reserved", e.reserved_usd));
   }
   std::string operator()(const event::ModelFailed& e) const {
-    return fmt::format("{} {} {} {}{}", e.turn, e.attempt, name_of(e.error), in_quotes(e.message),
-                       e.retry_at > 0 ? fmt::format(" retry=+{}", e.retry_at - now) : "");
+    return fmt::format("{} {} {} {}{}{}{}", e.turn, e.attempt, name_of(e.error), in_quotes(e.message),
+                       e.retry_at > 0 ? fmt::format(" retry=+{}", e.retry_at - now) : "", money("cost", e.cost_usd), e.estimated ? " estimated" : "");
   }
   std::string operator()(const event::ModelFinished& e) const {
     std::string out = fmt::format("{} {}{}", e.turn, e.attempt, money("cost", e.cost_usd));
@@ -374,7 +385,7 @@ struct Describe {
   }
   std::string operator()(const event::CacheBroken& e) const { return e.cause + money("cost", e.cost_usd); }
   std::string operator()(const event::CondenseAsked&) const { return {}; }
-  std::string operator()(const event::ModelChanged& e) const { return fmt::format("{} {}", e.model.wire, e.model.model); }
+  std::string operator()(const event::ModelChanged& e) const { return fmt::format("{} {}", e.model.model, e.cause); }
   std::string operator()(const event::ContextReduced& e) const {
     return fmt::format("{} {} keep_from={}{}{} tokens={}->{}", e.cause, e.method, e.keep_from,
                        e.shorten_to > 0 ? fmt::format(" shorten={}<{}", e.shorten_to, e.shorten_before) : "",
@@ -462,8 +473,24 @@ std::vector<std::string> Stage::play(std::string_view line) {
     news_ = unquoted(tokens.at(1));
     return {};
   }
+  if (tokens[0] == "models") {
+    models_.clear();
+    for (std::size_t i = 1; i < tokens.size(); ++i) {
+      models_.emplace_back().wire = "anthropic";
+      models_.back().model = tokens[i];
+    }
+    return {};
+  }
+  if (tokens[0] == "spent") {
+    Words words(tokens);
+    spent_ = words.spent();
+    words.finish();
+    return {};
+  }
   const Input input = parse(tokens);
   Surroundings around = surroundings();
+  around.models = models_;
+  around.spent = std::exchange(spent_, {});
   around.news = news_;
   around.conversation = &conversation_;
   const auto decision = decide(task_, input, now_, around);

@@ -42,6 +42,8 @@ class Stage {
   }();
   Timestamp now_{1'000'000};
   std::string news_;  // of the surroundings
+  std::vector<TaskConfig> models_;
+  Spent spent_;
   std::string status_{"running"};
   Conversation conversation_;
   Dialogue dialogue_;
