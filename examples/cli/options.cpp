@@ -349,8 +349,8 @@ class Parser {
   void add_fallbacks(CLI::App& sub) {
     sub.add_option("--fallback", options_.fallbacks,
                    "A model that stands in when the one before it keeps failing, as openai/gpt-5.1; its key is where that of its "
-                   "provider always is, or in the VARIABLE; may be repeated")
-        ->type_name("PROVIDER[/MODEL][=VARIABLE]")
+                   "provider always is, or in VARIABLE; may be repeated")
+        ->type_name("PROVIDER[/MODEL][@URL][=VARIABLE]")
         ->expected(1)
         ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)

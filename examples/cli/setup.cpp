@@ -122,24 +122,43 @@ joey::SessionOptions with_rates(joey::SessionOptions session, const Options& opt
   return session;
 }
 
-// "PROVIDER[/MODEL][=VARIABLE]"
+// Cuts what follows the last `mark` off; empty when there is none, or when it is not made of `characters`.
+std::string cut_off(std::string& text, std::string_view mark, std::string_view characters = {}) {
+  const std::size_t at = text.rfind(mark);
+  if (at == std::string::npos) return {};
+  std::string rest = text.substr(at + 1);
+  if (!characters.empty() && rest.find_first_not_of(characters) != std::string::npos) return {};
+  text.erase(at);
+  return rest;
+}
+
+// "PROVIDER[/MODEL][@URL][=VARIABLE]"
+joey::ModelOptions fallback(std::string words, const Options& options) {
+  const std::string key_variable = cut_off(words, "=", "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+  std::string url = cut_off(words, "@http://");
+  if (url.empty()) url = cut_off(words, "@https://");
+  const std::size_t slash = words.find('/');
+  joey::ModelOptions model{.provider = words.substr(0, slash),
+                           .model = slash == std::string::npos ? std::string() : words.substr(slash + 1),
+                           .profile = key_variable,
+                           .reasoning_effort = options.reasoning_effort,
+                           .requests_per_minute = options.requests_per_minute,
+                           .tokens_per_minute = options.tokens_per_minute};
+  if (model.provider.empty()) throw UsageError("--fallback: write PROVIDER or PROVIDER/MODEL, as openai/gpt-5.1");
+  const Access access = access_to(model.provider, url, key_variable);
+  model.base_url = access.base_url;
+  model.api_key = access.api_key;
+  return model;
+}
+
 void add_fallbacks(joey::Session& session, const Options& options) {
-  for (const std::string& item : options.fallbacks) {
-    const std::size_t equals = item.rfind('=');
-    const std::string named = item.substr(0, equals);
-    const std::string key_variable = equals == std::string::npos ? std::string() : item.substr(equals + 1);
-    const std::size_t slash = named.find('/');
-    joey::ModelOptions model{.provider = named.substr(0, slash),
-                             .model = slash == std::string::npos ? std::string() : named.substr(slash + 1),
-                             .profile = key_variable,
-                             .reasoning_effort = options.reasoning_effort,
-                             .requests_per_minute = options.requests_per_minute,
-                             .tokens_per_minute = options.tokens_per_minute};
-    if (model.provider.empty()) throw UsageError(fmt::format("--fallback {}: write PROVIDER or PROVIDER/MODEL, as openai/gpt-5.1", item));
-    const Access access = access_to(model.provider, {}, key_variable);
-    model.base_url = access.base_url;
-    model.api_key = access.api_key;
-    session.add_model(model);
+  for (const std::string& words : options.fallbacks) {
+    const joey::ModelOptions model = fallback(words, options);
+    try {
+      session.add_model(model);
+    } catch (const joey::Error& error) {
+      throw UsageError(fmt::format("--fallback {}: {}", words, error.what()));
+    }
   }
 }
 

@@ -741,7 +741,8 @@ JOEY_API joey_status joey_audit_verify(const char *lines, size_t lines_size, joe
 #define JOEY_EVENT_USER_MESSAGE 3
 #define JOEY_EVENT_MODE_CHANGED 4
 #define JOEY_EVENT_MODEL_REQUESTED 5
-#define JOEY_EVENT_MODEL_FAILED 6
+#define JOEY_EVENT_MODEL_FAILED 6 /**< An attempt brought no answer: `text` says why. As JSON it has the "usage" and "cost_usd" of
+                                       what had come until then, "estimated" where the provider had not counted all of it. */
 #define JOEY_EVENT_MODEL_FINISHED 7
 #define JOEY_EVENT_APPROVAL_REQUESTED 8
 #define JOEY_EVENT_APPROVAL 9

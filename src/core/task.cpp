@@ -261,8 +261,7 @@ class Decider {
     std::vector<Block> blocks = normalised(in.reply);
     const bool refused = in.reply.stop == StopReason::refusal;
     if (blocks.empty() && !refused) {
-      return on(input::ModelFailed{in.turn, in.attempt,
-                                   {ModelErrorClass::malformed, "the model's answer was empty", 0, -1, {true, in.reply.usage, 0}}});
+      return failed({ModelErrorClass::malformed, "the model's answer was empty", 0, -1}, {in.reply.usage, cost_of(in.reply), false});
     }
     if (blocks.empty()) blocks.emplace_back(Text{"(The model declined to answer.)"});
     const bool has_calls = std::any_of(blocks.begin(), blocks.end(), [](const Block& block) {
@@ -281,16 +280,20 @@ class Decider {
 
   Status on(const input::ModelFailed& in) {
     if (!is_current(in.turn, in.attempt)) return stale_answer();
-    const TaskConfig* const next = in.error.error == ModelErrorClass::too_long ? nullptr : next_model();
+    return failed(in.error, bill_of(task(), in.error.spent));
+  }
+
+  Status failed(const ModelError& error, const AttemptBill& bill) {
+    const TaskConfig* const next = error.error == ModelErrorClass::too_long ? nullptr : next_model();
     const std::int64_t retries_max =
         next == nullptr ? task().config.limits.retries_max : std::min(task().config.limits.retries_max, retries_before_next_max);
-    const std::int64_t wait =
-        in.error.retry_after_ms >= 0 ? in.error.retry_after_ms : backoff_ms(task().id, task().failures);
-    const bool again = retryable(in.error.error) && task().failures < retries_max &&
+    const std::int64_t wait = error.retry_after_ms >= 0 ? error.retry_after_ms : backoff_ms(task().id, task().failures);
+    const bool again = retryable(error.error) && task().failures < retries_max &&
                        wait <= (next == nullptr ? retry_after_max_ms : wait_before_next_max_ms);
     const Timestamp retry_at = again ? now_ + std::max<std::int64_t>(wait, 1) : 0;
-    fail_attempt(in.error, retry_at, bill_of(task(), in.error.spent));
-    if (task().too_long) too_long_words_ = in.error.message;
+    const std::int64_t attempt = task().attempt;
+    fail_attempt(error, retry_at, bill);
+    if (task().too_long) too_long_words_ = error.message;
     if (again) {
       carry_out(effect::SetTimer{retry_at});
     } else if (task().too_long || (!task().instruction.empty() && task().condense_failed)) {
@@ -299,8 +302,8 @@ class Decider {
       change_model(*next, "failed");
       go_on();
     } else {
-      const auto attempts = in.attempt > 1 ? fmt::format(" (after {} attempts)", in.attempt) : std::string();
-      end(ExitReason::failed, fmt::format("{}{}", in.error.message, attempts));
+      const auto attempts = attempt > 1 ? fmt::format(" (after {} attempts)", attempt) : std::string();
+      end(ExitReason::failed, fmt::format("{}{}", error.message, attempts));
     }
     return {};
   }

@@ -318,7 +318,7 @@ std::shared_ptr<Upstream> Host::upstream(const std::string& shown_url, const Mod
   std::erase_if(upstreams_, [](const auto& one) { return one.second.expired(); });
   std::weak_ptr<Upstream>& known = upstreams_[key];
   std::shared_ptr<Upstream> upstream = known.lock();
-  if (upstream == nullptr) known = upstream = std::make_shared<Upstream>(shown_url, loop_);
+  if (upstream == nullptr) known = upstream = std::make_shared<Upstream>(shown_url, scheduler());
   return upstream;
 }
 

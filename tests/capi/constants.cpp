@@ -86,4 +86,9 @@ static_assert(sizeof(void*) != 8 || (offsetof(joey_engine_options, database) == 
                                      offsetof(joey_engine_options, clock_user_data) == 80));
 static_assert(sizeof(void*) != 8 || (offsetof(joey_session_options, workspace) == 8 &&
                                      offsetof(joey_session_options, tokens_max) == 96 &&
-                                     offsetof(joey_session_options, idle_timeout_ms) == 116));
+                                     offsetof(joey_session_options, idle_timeout_ms) == 116 &&
+                                     offsetof(joey_session_options, profile) == 264 &&
+                                     offsetof(joey_session_options, price_cache_write) == 312));
+static_assert(sizeof(void*) != 8 || (offsetof(joey_model_options, provider) == 8 &&
+                                     offsetof(joey_model_options, context_window) == 64 &&
+                                     offsetof(joey_model_options, price_cache_write) == 112));

@@ -555,6 +555,7 @@ int world_next(world *w, int timeout_ms, seen *out) {
       out->kind = event.kind;
       out->seq = event.seq;
       copy_text(out->text, sizeof out->text, event.text, event.text_size);
+      copy_text(out->json, sizeof out->json, event.json, event.json_size);
       copy_text(out->call, sizeof out->call, event.call, event.call_size);
       copy_text(out->name, sizeof out->name, event.name, event.name_size);
       copy_text(out->task, sizeof out->task, event.task, event.task_size);

@@ -77,7 +77,7 @@ void note_vtable(joey_tool_vtable *vtable, const char *name);
 typedef struct seen {
   int32_t kind;
   uint64_t seq;
-  char text[text_max], call[128], name[128], task[128];
+  char text[text_max], json[text_max], call[128], name[128], task[128];
 } seen;
 
 typedef struct world {

@@ -186,3 +186,43 @@ def nobody_listens(case):
     process.send_signal(2)
     equal(case.finish(process).code, 4, "exit code")
     check("connect" in failed[0]["message"].lower(), "the message", failed[0])
+
+
+@on_both_wires
+def another_model_stands_in_for_one_that_keeps_failing(case, wire):
+    spare = case.model(turn(command("echo never")), done("The spare was here."))
+    case.model(turn(command("echo one"), text="First.", reasoning="Why not."), done(fault={"status": 500, "times": 3}), done("Well again."))
+    other = "openai-chat" if wire == "anthropic" else "anthropic"
+    result = case.run("--fallback", f"{other}/scripted-2@{spare.url}", "--output", "jsonl", wire=wire, expect=0)
+    equal(case.ended()["result"], "The spare was here.", "the result", result)
+    equal(len(case.requests()), 4, "requests of the first")
+    equal([(event["model"]["model"], event["cause"]) for event in case.of_type("model.changed")], [("scripted-2", "failed")], "changes")
+    # Its own model has the next word again.
+    result = case.resume("--fallback", f"{other}/scripted-2@{spare.url}", "Go on.", expect=0)
+    equal(case.ended()["result"], "Well again.", "the result", result)
+    check("goes on with scripted-1" in result.out, "nothing is said", result)
+    equal(len(spare.log()), 1, "requests of the spare")
+    case.joey("replay", "--db", case.database, case.task(), expect=0)
+
+
+@on_both_wires
+def a_second_key_stands_in_for_one_that_is_refused(case, wire):
+    provider = "openai-chat" if wire == "openai" else wire
+    case.model(done("With the second."), options=["--api-key", "the-second-key"])
+    result = case.joey("run", "--db", case.database, "--workspace", case.workspace, "--provider", provider, "--model", "scripted-1",
+                       "--base-url", case.models[-1].url, "--fallback", f"{provider}/scripted-1@{case.models[-1].url}=SECOND_KEY",
+                       "--auto-approve", "all", "Do it.", env=case.environment(SECOND_KEY="the-second-key"), expect=0)
+    check("goes on with scripted-1" in result.out and "401" in result.out, "what the person sees", result)
+    check("the-second-key" not in result.out, "the key was printed", result)
+    equal([event["model"]["profile"] for event in case.of_type("model.changed")], ["SECOND_KEY"], "profiles")
+
+
+@test
+def a_model_that_cannot_stand_in_is_refused(case):
+    url = case.model(done()).url
+    for words, message in [("nobody/some-model", 'there is no provider "nobody"'), ("/some-model", "write PROVIDER"),
+                           ("openrouter/a/model", "OPENROUTER_API_KEY is not set"), (f"anthropic/m@{url}=NO_KEY", "NO_KEY is not set"),
+                           (f"anthropic/scripted-1@{url}", "the session has model \"scripted-1\" of \"anthropic\" already")]:
+        result = case.run("--fallback", words, expect=2)
+        check(message in result.err and len(result.err.splitlines()) == 1, words, result)
+    equal(len(case.requests()), 0, "requests")
