@@ -127,6 +127,7 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   out.project_options.agent_rules = (options.flags & JOEY_SESSION_NO_AGENT_RULES) == 0;
   out.project_options.subfolder_rules = (options.flags & JOEY_SESSION_SUBFOLDER_RULES) != 0;
   out.condense_percent = options.condense_percent;
+  out.result_schema = text_or(options.result_schema, "");
   out.key_shapes = (options.flags & JOEY_SESSION_KEEP_KEY_SHAPES) == 0;
   return out;
 }

@@ -85,6 +85,9 @@ class Parser {
         ->type_name("USD")
         ->check(CLI::NonNegativeNumber)
         ->group(limits_group);
+    sub.add_option("--result-schema", options_.result_schema, "A file with a JSON Schema: the result is JSON that fits it")
+        ->type_name("FILE")
+        ->group(options_group);
     add_storage(sub);
     add_checkpoints(sub);
     add_output(sub);

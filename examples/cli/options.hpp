@@ -64,6 +64,7 @@ struct Options {
   std::uint32_t condense_percent{0};
   std::string reasoning_effort;
   std::vector<std::string> fallbacks;  // "PROVIDER[/MODEL][@URL][=VARIABLE]"
+  std::string result_schema;  // a file
   std::uint32_t requests_per_minute{0};
   std::uint64_t tokens_per_minute{0};
   double cost_usd_max{0};

@@ -116,6 +116,14 @@ joey::SessionOptions with_provider(joey::SessionOptions session, const std::stri
   return session;
 }
 
+std::string contents_of(const std::string& path, const char* option) {
+  if (path.empty()) return {};
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) throw UsageError(fmt::format("{}: {} cannot be read, or is empty", option, path));
+  return text.str();
+}
+
 joey::SessionOptions with_rates(joey::SessionOptions session, const Options& options) {
   session.requests_per_minute = options.requests_per_minute;
   session.tokens_per_minute = options.tokens_per_minute;
@@ -336,7 +344,8 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .deny_hosts = joined(options.deny_hosts, "--deny-host"),
                                .context_window = options.context_window,
                                .condense_percent = options.condense_percent,
-                               .reasoning_effort = options.reasoning_effort};
+                               .reasoning_effort = options.reasoning_effort,
+                               .result_schema = contents_of(options.result_schema, "--result-schema")};
   joey::Session made = made_session(engine, with_images(with_rates(with_provider(std::move(session), chosen_provider(options)), options)));
   add_fallbacks(made, options);
   add_secrets(made, options);

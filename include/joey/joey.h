@@ -324,11 +324,15 @@ typedef struct joey_session_options {
   double price_output;
   double price_cache_read;  /**< 0, with a `price_input` of the host's: that. */
   double price_cache_write; /**< Likewise. */
+  const char *result_schema; /**< A JSON Schema of an object, at most 64 KB (drafts 7 to 2020-12; references lead into itself, and
+                                  patterns are RE2's), that the result of a task must fit. The model is told, and again what does
+                                  not fit, `mistakes_max` times at most. The result of JOEY_EVENT_TASK_ENDED is then the object, as
+                                  JSON. Subtasks tell theirs in words. NULL: results are texts. */
 } joey_session_options;
 
 #define JOEY_SESSION_OPTIONS_INIT                                                                                     \
   { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
-    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0 }
+    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */
@@ -859,7 +863,8 @@ struct joey_tool_vtable {
   size_t struct_size;
   const char *name;        /**< [A-Za-z0-9_-]{1,64}, ends in NUL. */
   const char *description; /**< For the model: what it does and when to use it. */
-  const char *parameters;  /**< A JSON Schema of type "object". NULL: no parameters. */
+  const char *parameters;  /**< A JSON Schema of type "object". What a model's arguments have that does not fit it, the
+                                model is told, and `run` is not called. NULL: no parameters. */
   uint32_t flags;          /**< JOEY_TOOL_. */
   uint32_t reserved;       /**< 0. */
   /** Starts the work, on the loop thread, and returns soon. */

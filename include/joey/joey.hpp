@@ -619,6 +619,7 @@ struct SessionOptions {
   double price_output{0};
   double price_cache_read{0};
   double price_cache_write{0};
+  std::string result_schema{};  // a JSON Schema that results must fit: they are JSON then
 };
 
 // What joey_model_options says: a model that stands in for the one before it.
@@ -693,6 +694,7 @@ class Session {
     raw.price_output = options.price_output;
     raw.price_cache_read = options.price_cache_read;
     raw.price_cache_write = options.price_cache_write;
+    raw.result_schema = detail::option(options.result_schema);
     joey_session* session = nullptr;
     check(joey_session_create(engine.get(), &raw, &session));
     handle_.reset(session);

@@ -153,7 +153,11 @@ struct Applier {
     auto* call = find(e.call);
     if (call == nullptr) return;
     call->state = CallState::done;
+    // After an earlier call of the answer that failed it is not the result that is at fault.
+    const bool others_failed = std::any_of(task.calls.begin(), task.calls.end(), [](const auto& other) { return other.failed; });
     call->failed = e.status == ToolStatus::error;
+    const bool is_result = call->name == "attempt_completion" && !task.config.result_schema.empty();
+    if (is_result && call->failed && !others_failed) ++task.misfits;
   }
   void operator()(const event::InstructionsFound&) { task.tainted = true; }
   void operator()(const event::TodosUpdated& e) { task.todos = e.todos; }
@@ -209,6 +213,7 @@ struct Applier {
     task.result.clear();
     task.failures = 0;
     task.mistakes = 0;
+    task.misfits = 0;
     task.forgiven = true;
     task.repeats = 0;
     task.last_call.clear();

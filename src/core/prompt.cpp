@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/json.hpp"
+#include "core/fitting.hpp"
 
 namespace joey {
 namespace {
@@ -85,10 +86,12 @@ std::string system_prompt(const Mode& mode, std::span<const Mode> modes, const P
   return out;
 }
 
-std::vector<ToolSpec> tools_of_mode(const Mode& mode, std::span<const ToolSpec> tools) {
+std::vector<ToolSpec> tools_of_mode(const Mode& mode, std::span<const ToolSpec> tools, std::string_view result_schema) {
   std::vector<ToolSpec> offered;
   for (const ToolSpec& tool : tools) {
-    if (tool.offered && allows_group(mode, tool.group)) offered.push_back(tool);
+    if (!tool.offered || !allows_group(mode, tool.group)) continue;
+    const bool is_result = tool.name == "attempt_completion" && !result_schema.empty();
+    offered.push_back(is_result ? completion_with_schema(result_schema) : tool);
   }
   return offered;
 }

@@ -32,8 +32,9 @@ struct PromptParts {
 
 [[nodiscard]] std::string system_prompt(const Mode& mode, std::span<const Mode> modes, const PromptParts& parts);
 
-// The tools a mode offers, in the order given, without those that are not offered to models at all.
-[[nodiscard]] std::vector<ToolSpec> tools_of_mode(const Mode& mode, std::span<const ToolSpec> tools);
+// The tools a mode offers, in the order given, without those that are not offered to models at all. `result_schema`: of the
+// task's config.
+[[nodiscard]] std::vector<ToolSpec> tools_of_mode(const Mode& mode, std::span<const ToolSpec> tools, std::string_view result_schema = {});
 
 // The tools as the journal keeps them: a JSON array of {name, description, parameters}.
 [[nodiscard]] std::string tools_to_json(std::span<const ToolSpec> tools);

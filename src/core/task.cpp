@@ -13,6 +13,7 @@
 #include "core/call_policy.hpp"
 #include "core/context.hpp"
 #include "core/control.hpp"
+#include "core/fitting.hpp"
 #include "core/injection.hpp"
 #include "core/policy.hpp"
 #include "core/task_facts.hpp"
@@ -460,6 +461,11 @@ class Decider {
                                  "something else.",
                                  call.repeats + 1));
     }
+    // Built-in tools read their arguments themselves, and more kindly.
+    const bool foreign = spec->group == ToolGroup::custom || spec->group == ToolGroup::mcp;
+    if (const std::string problem = foreign ? misfit(spec->parameters, call.arguments) : std::string(); !problem.empty()) {
+      return fail(i, fmt::format("not run: the arguments do not fit the tool's schema.\n{}", problem));
+    }
     if (!call.approved && !approve(i, call, *spec, *mode)) return;
     if (is_control_tool(call.name)) return control(i, call);
     emit(event::ToolStarted{call.id, call.name, spec->read_only});
@@ -537,8 +543,8 @@ class Decider {
   }
 
   void complete(std::size_t i, const CallProgress& call) {
-    auto arguments = read_completion(call.arguments);
-    if (!arguments) return fail(i, arguments.error().message);
+    auto result = result_of(call);
+    if (!result) return fail(i, result.error().message);
     const bool earlier_failed =
         std::any_of(task().calls.begin(), task().calls.begin() + static_cast<std::ptrdiff_t>(i),
                     [](const auto& earlier) { return earlier.failed; });
@@ -550,7 +556,15 @@ class Decider {
     }
     finish(i, ToolStatus::ok, "The result was handed to the person.");
     finish_rest(i + 1, ToolStatus::skipped, error_text("not run: the task had been completed"));
-    emit(event::TaskEnded{ExitReason::completed, arguments->result, ""});
+    emit(event::TaskEnded{ExitReason::completed, *std::move(result), ""});
+  }
+
+  Result<std::string> result_of(const CallProgress& call) const {
+    const std::string& schema = task().config.result_schema;
+    if (schema.empty()) return read_completion(call.arguments).map([](const CompletionArguments& read) { return read.result; });
+    const std::string problem = misfit(schema, call.arguments);
+    if (!problem.empty()) return failure(ErrorCode::invalid_argument, fmt::format("the result does not fit its schema.\n{}", problem));
+    return call.arguments;
   }
 
   void switch_mode(std::size_t i, const CallProgress& call) {
@@ -816,6 +830,10 @@ class Decider {
       return {{ExitReason::limit_cost,
                fmt::format("${:.4f} was spent and the next request may cost ${:.4f} more: the limit is ${:.4f}", cost,
                            worst_cost(), limits.cost_usd_max)}};
+    }
+    if (limits.mistakes_max > 0 && task().misfits >= limits.mistakes_max) {
+      return {{ExitReason::limit_mistakes,
+               fmt::format("the result did not fit its schema in {} tries: give the task a hint", limits.mistakes_max)}};
     }
     if (limits.mistakes_max > 0 && mistakes_after(task()) >= limits.mistakes_max) {
       return {{ExitReason::limit_mistakes,

@@ -266,6 +266,7 @@ struct Task {
   bool too_long{false};            // the provider says that of the last request
   std::int64_t reductions{0};      // since the last answer
   std::int64_t mistakes{0};        // turns in a row that brought nothing but errors
+  std::int64_t misfits{0};         // results that did not fit their schema, since a person last opened the task
   bool forgiven{false};            // the last answer counts as no mistake: a person has opened the task since
   std::int64_t repeats{0};         // identical calls directly before the last call
   Digest last_call;                // of its name and arguments

@@ -60,6 +60,7 @@ struct TaskConfig {
   std::int64_t condense_percent{0};  // of the window, from which on it is reduced; 0: when the next answer might not fit
   std::string reasoning_effort{};  // how much the model should think, as ModelParams says
   std::string profile{};  // the host's name for this model with its key; tells apart two that are the same otherwise
+  std::string result_schema{};  // a JSON Schema, in one line, that the task's result must fit; empty: the result is a text
   bool operator==(const TaskConfig&) const = default;
 };
 

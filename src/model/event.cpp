@@ -64,6 +64,7 @@ void fields(T& x, V&& visit) {
   visit("condense_percent", x.condense_percent);
   visit("reasoning_effort", x.reasoning_effort);
   visit("profile", x.profile);
+  visit("result_schema", x.result_schema);
 }
 template <AnyOf<Citation> T, class V>
 void fields(T& x, V&& visit) {

@@ -11,6 +11,8 @@
 
 #include "base/digest.hpp"
 #include "base/ids.hpp"
+#include "base/json.hpp"
+#include "core/fitting.hpp"
 #include "core/host_rules.hpp"
 #include "core/policy.hpp"
 #include "egress/proxy.hpp"
@@ -373,6 +375,10 @@ Result<std::shared_ptr<Session>> Host::create_session(SessionRequest request) {
                    fmt::format("condense_percent is {}: it is from 5 to 100, or 0", request.condense_percent));
   }
   config.condense_percent = request.condense_percent;
+  if (!request.result_schema.empty()) {
+    if (Status checked = check_result_schema(request.result_schema); !checked) return tl::unexpected(std::move(checked.error()));
+    config.result_schema = minified_json_object(request.result_schema);
+  }
   setup.secrets = std::make_shared<SessionSecrets>(redactors_, request.key_shapes);
   (void)setup.secrets->add({"image-api-key", request.images.api_key});
   auto model = make_model(std::move(request.model), setup.secrets);

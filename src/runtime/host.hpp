@@ -80,6 +80,7 @@ struct SessionRequest {
   ImageClientOptions images;  // without a model: none
   bool key_shapes{true};  // what has the shape of a well-known key is a secret
   std::string user{};     // for whom it works, in the host's words
+  std::string result_schema{};  // a JSON Schema that results of tasks must fit; empty: they are texts
   std::int64_t condense_percent{0};  // of the window, from which on conversations are reduced, 5 to 100; 0: when they have to be
 };
 

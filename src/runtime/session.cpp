@@ -171,8 +171,8 @@ CallDecision Session::explain(const ToolSpec& tool, std::string_view arguments) 
   return evaluate_call({config.policy, config.workspace, find_mode(modes(), config.mode)}, tool, arguments);
 }
 
-std::shared_ptr<const Session::ReadyPrompt> Session::prompt(const std::string& mode) {
-  const auto found = prompts_.find(mode);
+std::shared_ptr<const Session::ReadyPrompt> Session::prompt(const std::string& mode, const std::string& result_schema) {
+  const auto found = prompts_.find({mode, result_schema});
   if (found != prompts_.end()) return found->second;
   const Mode* wanted = find_mode(modes(), mode);
   if (wanted == nullptr) return nullptr;
@@ -200,14 +200,14 @@ std::shared_ptr<const Session::ReadyPrompt> Session::prompt(const std::string& m
   }
   auto ready = std::make_shared<ReadyPrompt>();
   ready->system.bytes = redactor()->redact(system_prompt(*wanted, modes(), parts));
-  ready->tools.bytes = redactor()->redact(tools_to_json(tools_of_mode(*wanted, specs_)));
+  ready->tools.bytes = redactor()->redact(tools_to_json(tools_of_mode(*wanted, specs_, result_schema)));
   ready->system.digest = digest(ready->system.bytes);
   ready->tools.digest = digest(ready->tools.bytes);
   ready->set = {mode, ready->system.digest, ready->tools.digest,
                 static_cast<std::int64_t>(ready->system.bytes.size() + ready->tools.bytes.size())};
   made_.push_back(ready);
   if (made_.size() > prompts_kept) made_.pop_front();
-  return prompts_.emplace(mode, std::move(ready)).first->second;
+  return prompts_.emplace(std::pair(mode, result_schema), std::move(ready)).first->second;
 }
 
 std::shared_ptr<const Session::ReadyPrompt> Session::find_prompt(const event::PromptSet& set) const {

@@ -121,8 +121,8 @@ class Session {
     Blob system;
     Blob tools;
   };
-  // Null when there is no such mode.
-  [[nodiscard]] std::shared_ptr<const ReadyPrompt> prompt(const std::string& mode);
+  // Null when there is no such mode. `result_schema`: of the task's config.
+  [[nodiscard]] std::shared_ptr<const ReadyPrompt> prompt(const std::string& mode, const std::string& result_schema);
   // One that this session made; null when it did not, or too many others since.
   [[nodiscard]] std::shared_ptr<const ReadyPrompt> find_prompt(const event::PromptSet& set) const;
 
@@ -141,7 +141,7 @@ class Session {
   Mentions mentions_;
   std::vector<ToolSpec> specs_;
   std::vector<std::shared_ptr<const Tool>> project_tools_;
-  std::map<std::string, std::shared_ptr<const ReadyPrompt>> prompts_;  // by mode
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<const ReadyPrompt>> prompts_;  // by mode and schema
   std::deque<std::shared_ptr<const ReadyPrompt>> made_;                // the last ones, also of an earlier project
   std::map<std::string, RequestHead> heads_;                           // by model and digests
 };

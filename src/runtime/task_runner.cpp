@@ -152,7 +152,7 @@ void TaskRunner::decide_on(Waiting waiting) {
   const Timestamp now = engine_.scheduler().now();
   redact(waiting.input, *session_->redactor());
   if (auto* start = std::get_if<input::Start>(&waiting.input)) {
-    if (const auto prompt = session_->prompt(start->config.mode)) start->prompt = prompt->set;
+    if (const auto prompt = session_->prompt(start->config.mode, start->config.result_schema)) start->prompt = prompt->set;
   }
   gather_news();
   Surroundings around = session_->surroundings(news_, &conversation_);
@@ -333,8 +333,9 @@ void TaskRunner::carry_out(const Effect& effect) {
 
 // The mode's prompt, or, where it is gone from the project's files, that of the first mode there is.
 void TaskRunner::prepare_prompt(const std::string& mode) {
-  auto prompt = session_->prompt(mode);
-  if (prompt == nullptr) prompt = session_->prompt(session_->modes().front().slug);
+  const std::string& schema = task_.config.result_schema;
+  auto prompt = session_->prompt(mode, schema);
+  if (prompt == nullptr) prompt = session_->prompt(session_->modes().front().slug, schema);
   event::PromptSet set = prompt->set;
   set.mode = mode;
   inputs_.push_back({input::PromptReady{std::move(set)}, [](Status) {}});
@@ -489,6 +490,7 @@ void TaskRunner::start_subtask(const effect::StartSubtask& e) {
   start.config = task_.config;
   start.config.mode = e.mode;
   start.config.depth = task_.config.depth + 1;
+  start.config.result_schema.clear();  // it tells its parent, in words
   // A child spends from what its parent has left.
   Limits& limits = start.config.limits;
   if (limits.cost_usd_max > 0) {

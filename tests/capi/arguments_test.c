@@ -127,6 +127,13 @@ static void sessions(int32_t loop) {
   options.condense_percent = 101;
   INVALID(joey_session_create(w.engine, &options, &session));
   options.condense_percent = 0;
+  options.result_schema = "{\"type\":\"array\"}";
+  INVALID(joey_session_create(w.engine, &options, &session));
+  CHECK_HOLDS(joey_last_error_message(), "results are objects");
+  options.result_schema = "{\"type\":\"object\",\"properties\":{\"a\":{\"pattern\":\"(\"}}}";
+  INVALID(joey_session_create(w.engine, &options, &session));
+  CHECK_HOLDS(joey_last_error_message(), "/properties/a/pattern");
+  options.result_schema = NULL;
   options.reasoning_effort = "very";
   INVALID(joey_session_create(w.engine, &options, &session));
   CHECK_HOLDS(joey_last_error_message(), "medium");

@@ -63,7 +63,7 @@ static void misuse(int32_t loop) {
   tool.run = misuse_everything;
   tool.destroy = NULL;
   OK(joey_session_add_tool(w.session, &tool, &c));
-  wire_calls(&w.wire, "c1", "misuse", "{}");
+  wire_calls(&w.wire, "c1", "misuse", "{\"text\":\"\"}");
   wire_completes(&w.wire, "One.");
   wire_completes(&w.wire, "The other.");
   world_start(&w, "Go.");
@@ -106,7 +106,7 @@ static void last_handle_in_a_callback(int32_t loop) {
   tool.run = let_go;
   tool.destroy = NULL;
   OK(joey_session_add_tool(w.session, &tool, &l));
-  wire_calls(&w.wire, "c1", "let_go", "{}");
+  wire_calls(&w.wire, "c1", "let_go", "{\"text\":\"\"}");
   world_start(&w, "Go.");
   __atomic_store_n(&l.started, 1, __ATOMIC_SEQ_CST);
   if (loop == JOEY_LOOP_HOST) {

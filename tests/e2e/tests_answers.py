@@ -1,5 +1,7 @@
 """Answers that make no sense: arguments that are no JSON, tools that do not exist, no call at all, the same for ever."""
 
+import json
+
 from harness import check, command, done, equal, on_both_wires, test, tool, turn
 
 
@@ -76,3 +78,31 @@ def completion_beside_other_calls_does_not_hide_their_failure(case):
     case.model(turn(tool("read_file", path="none"), tool("attempt_completion", result="All good.")), done("Really."))
     result = case.run(expect=0)
     check("Really." in result.out or "All good." in result.out, "the result", result)
+
+
+@on_both_wires
+def a_result_that_does_not_fit_its_schema_is_given_again(case, wire):
+    schema = case.file("schema.json")
+    schema.write_text(json.dumps({"type": "object", "properties": {"count": {"type": "integer"}, "names": {"type": "array", "items": {"$ref": "#/$defs/name"}}},
+                                  "required": ["count"], "additionalProperties": False, "$defs": {"name": {"type": "string"}}}))
+    case.model(turn(tool("attempt_completion", result="There are three.")), turn(tool("attempt_completion", count="3")),
+               turn(tool("attempt_completion", count=3, names=["a", "b", "c"])))
+    result = case.run("--result-schema", schema, wire=wire, expect=0)
+    equal(json.loads(case.ended()["result"]), {"count": 3, "names": ["a", "b", "c"]}, "the result", result)
+    check('{"count":3,"names":["a","b","c"]}' in result.out, "what the person sees", result)
+    told = [event["text"] for event in case.of_type("tool.finished")]
+    check('\\"count\\" is missing' in told[0] and "/count: is a string, and must be an integer" in told[1], "what the model is told", told)
+    case.joey("replay", "--db", case.database, case.task(), expect=0)
+
+
+@test
+def a_schema_that_is_none_is_refused(case):
+    case.model(done())
+    schema = case.file("schema.json")
+    for text, message in [("{", "no JSON"), ('{"type":"string"}', "results are objects"), ('{"type":"object","$ref":"http://a/b"}', "leads elsewhere")]:
+        schema.write_text(text)
+        result = case.run("--result-schema", schema, expect=2)
+        check(message in result.err and len(result.err.splitlines()) == 1, text, result)
+    result = case.run("--result-schema", case.file("none.json"), expect=2)
+    check("cannot be read" in result.err, "a file that is not there", result)
+    equal(len(case.requests()), 0, "requests")

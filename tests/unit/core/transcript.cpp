@@ -175,6 +175,7 @@ input::Start start(Words& words) {
   config.mode = words.text("mode", "code");
   config.wire = "anthropic";
   config.model = words.text("model");
+  config.result_schema = words.text("result_schema");
   config.output_tokens_max = words.number("output_max", 0);
   config.context_window = words.number("window", 0);
   config.condense_percent = words.number("condense_percent", 0);
@@ -444,7 +445,7 @@ Surroundings surroundings() {
                               {"write_to_file", "", "{}", ToolGroup::edit, false, changed_paths},
                               {"execute_command", "", "{}", ToolGroup::command, false},
                               {"deploy", "", "{}", ToolGroup::custom, false},
-                              {"tracker_query", "", "{}", ToolGroup::mcp, false}};
+                              {"tracker_query", "", R"({"properties":{"query":{"type":"string"}}})", ToolGroup::mcp, false}};
     out.insert(out.end(), control_tools().begin(), control_tools().end());
     return out;
   }();

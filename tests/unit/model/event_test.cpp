@@ -10,6 +10,8 @@ namespace {
 std::vector<EventBody> samples() {
   TaskConfig config{"/w", "code", "anthropic", "anthropic", "http://x", "m", 200'000, 8192, 0.5,
                     3,    15,     0.3,         3.75,        200'000,    2,         1.5, {1, 2, 3.5, 4, 5, 6}, {{"read"}, {"command"}}, 2};
+  config.profile = "p";
+  config.result_schema = R"({"type":"object"})";
   const Usage usage{1, 2, 3, 4, 5};
   return {
       event::TaskCreated{"s", "p", "c", config},
@@ -17,7 +19,7 @@ std::vector<EventBody> samples() {
       event::UserMessage{"hi \"there\"\n", {{"image/png", "AAAA"}}, Actor::engine, "hi to the model"},
       event::ModeChanged{"ask", Actor::model, "why"},
       event::ModelRequested{1, 2, "d", 99, 0.25},
-      event::ModelFailed{1, 2, ModelErrorClass::rate, "slow down", 429, 12345},
+      event::ModelFailed{1, 2, ModelErrorClass::rate, "slow down", 429, 12345, usage, 0.5, true},
       event::ModelFinished{1, 1,
                            {Reasoning{"r", "sig", false}, Text{"t"}, ToolCall{"c00001000", "read_file", R"({"a":1.0,"b":[2000.0]})", ""},
                             ToolCall{"c00001001", "x", "{}", "not json"}},
@@ -32,7 +34,7 @@ std::vector<EventBody> samples() {
       event::SubtaskFinished{"c", "child", ExitReason::limit_cost, usage, 1.5},
       event::CacheBroken{"mode", 17, 0.01},
       event::CondenseAsked{},
-      event::ModelChanged{config},
+      event::ModelChanged{config, "failed"},
       event::ContextReduced{"full", "summary", "t", 1, 2, 3, 4, 5, 6, 7},
       event::TaskPaused{},
       event::TaskResumed{},
