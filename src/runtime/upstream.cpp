@@ -49,7 +49,9 @@ void Upstream::Pass::failed(const ModelError& error) {
   up.last_failure_ = error.message;
   if (!up.is_broken()) return;
   const std::int64_t doublings = std::min<std::int64_t>(up.failures_ - failures_max, 8);
-  up.rest_until_ = now + std::min(rest_first_ms << doublings, rest_max_ms);
+  // A server that says when it is back knows better.
+  const std::int64_t rest = error.retry_after_ms >= 0 ? std::min(error.retry_after_ms, patience_max_ms) : std::min(rest_first_ms << doublings, rest_max_ms);
+  up.rest_until_ = now + rest;
 }
 
 void Upstream::leave(Pass& pass) {

@@ -29,8 +29,9 @@ struct UpstreamLimits {
 class Upstream : public std::enable_shared_from_this<Upstream> {
  public:
   static constexpr std::int64_t failures_max = 5;
-  static constexpr std::int64_t rest_first_ms = 15'000;  // doubles with each failure after that
-  static constexpr std::int64_t rest_max_ms = 120'000;
+  // Doubles with each failure after that. Shorter than the waits of a task between its tries, so that one alone is never refused.
+  static constexpr std::int64_t rest_first_ms = 10'000;
+  static constexpr std::int64_t rest_max_ms = 40'000;
   static constexpr std::int64_t patience_max_ms = 60'000;
 
   // `name` is shown in errors.

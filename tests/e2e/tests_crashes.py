@@ -9,7 +9,7 @@ import time
 
 from harness import check, command, conversation, done, equal, on_both_wires, test, tool, turn, wait_until
 
-TURNS = 200
+TURNS = 300
 KILLS = 20
 
 

@@ -171,7 +171,7 @@ TEST_CASE("A server that keeps failing is left alone, and then asked by one") {
   REQUIRE(refused.refused.has_value());
   CHECK(refused.refused->error == ModelErrorClass::overload);
   CHECK(refused.refused->retry_after_ms == Upstream::rest_first_ms);
-  CHECK(refused.refused->message == "https://there.example has failed 5 times in a row, and is asked again in 15 s; last: it broke");
+  CHECK(refused.refused->message == "https://there.example has failed 5 times in a row, and is asked again in 10 s; last: it broke");
   refused.fail(ModelErrorClass::overload);  // which is no news of the server
   CHECK(loop.timers() == 0);
 
@@ -205,11 +205,11 @@ TEST_CASE("A server that keeps failing is left alone, and then asked by one") {
   }
 }
 
-TEST_CASE("The rest grows to two minutes and no further") {
+TEST_CASE("The rest grows to forty seconds and no further") {
   Loop loop;
   const auto upstream = std::make_shared<Upstream>("there", loop);
   fail_often(upstream);
-  for (const std::int64_t rest : {15'000, 30'000, 60'000, 120'000, 120'000}) {
+  for (const std::int64_t rest : {10'000, 20'000, 40'000, 40'000, 40'000}) {
     Request refused(upstream);
     REQUIRE(refused.refused.has_value());
     CHECK(refused.refused->retry_after_ms == rest);
@@ -218,6 +218,21 @@ TEST_CASE("The rest grows to two minutes and no further") {
     REQUIRE(probe.inside);
     probe.fail(ModelErrorClass::network);
   }
+}
+
+TEST_CASE("A server that says when it is back is left alone until then") {
+  Loop loop;
+  const auto upstream = std::make_shared<Upstream>("there", loop);
+  fail_often(upstream);
+  loop.pass(milliseconds(Upstream::rest_first_ms));
+  Request probe(upstream);
+  probe.fail(ModelErrorClass::overload, 700);
+  Request refused(upstream);
+  REQUIRE(refused.refused.has_value());
+  CHECK(refused.refused->retry_after_ms == 700);
+  loop.pass(milliseconds(700));
+  Request next(upstream);
+  CHECK(next.inside);
 }
 
 TEST_CASE("An answer now and then keeps a bad server in use") {
