@@ -45,14 +45,14 @@ struct Applier {
   }
   void operator()(const event::UserMessage& e) {
     const std::string& read = e.for_model.empty() ? e.text : e.for_model;
-    task.new_bytes += added_weight(read.size(), e.images.size());
+    task.new_bytes += added_weight(read.size(), e.images);
     if (e.by != Actor::person) return;
     task.news = true;
     task.tainted = false;
     if (task.title.empty()) task.title = first_line(e.text);
   }
   void operator()(const event::EnvironmentNoted& e) {
-    task.new_bytes += added_weight(e.text.size(), 0);
+    task.new_bytes += added_weight(e.text.size());
   }
   void operator()(const event::CheckpointTaken&) {}
   void operator()(const event::Egress&) {}
@@ -62,6 +62,7 @@ struct Applier {
     task.instruction = e.instruction;
     task.sent_bytes = task.new_bytes;
     task.pending_results = 0;
+    task.pending_text = 0;
     if (e.turn != task.turn) task.failures = 0;
     task.turn = e.turn;
     task.attempt = e.attempt;
@@ -148,8 +149,9 @@ struct Applier {
   void operator()(const event::QuestionAsked& e) { set_state(e.call, CallState::questioning); }
   void operator()(const event::ToolStarted& e) { set_state(e.call, CallState::running); }
   void operator()(const event::ToolFinished& e) {
-    task.new_bytes += added_weight(e.text.size(), e.images.size());
+    task.new_bytes += added_weight(e.text.size(), e.images);
     ++task.pending_results;
+    task.pending_text += added_weight(e.text.size());
     auto* call = find(e.call);
     if (call == nullptr) return;
     call->state = CallState::done;

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <numeric>
 #include <utility>
 
+#include "base/image_info.hpp"
 #include "base/text.hpp"
 
 namespace joey {
@@ -39,16 +41,32 @@ void shorten(std::vector<Block>& blocks, std::int64_t bytes_max) {
 
 }  // namespace
 
+std::int64_t weight_of(const Image& image) {
+  // Providers differ, and make large ones smaller before they count.
+  constexpr std::int64_t pixels_per_token = 750;
+  constexpr std::int64_t tokens_min = 100;
+  constexpr std::int64_t tokens_max = 2'000;
+  constexpr std::int64_t bytes_per_token = 3;
+  const auto info = image_info_of_base64(image.base64);
+  if (!info || info->width == 0) return tokens_max * bytes_per_token;
+  const auto pixels = static_cast<std::int64_t>(std::uint64_t{info->width} * info->height / pixels_per_token);
+  return std::clamp(pixels, tokens_min, tokens_max) * bytes_per_token;
+}
+
+std::int64_t weight_of(std::span<const Image> images) {
+  return std::accumulate(images.begin(), images.end(), std::int64_t{0}, [](std::int64_t sum, const Image& image) { return sum + weight_of(image); });
+}
+
 std::int64_t weight_of(const Block& block) {
   struct Weigher {
     std::int64_t operator()(const Text& text) const { return size_of(text.text); }
-    std::int64_t operator()(const Image&) const { return image_weight; }
+    std::int64_t operator()(const Image& image) const { return weight_of(image); }
     std::int64_t operator()(const Reasoning& reasoning) const { return size_of(reasoning.text) + size_of(reasoning.signature); }
     std::int64_t operator()(const ToolCall& call) const {
       return frame_weight + size_of(call.name) + size_of(call.arguments) + size_of(call.signature);
     }
     std::int64_t operator()(const ToolResult& result) const {
-      return frame_weight + size_of(result.text) + image_weight * static_cast<std::int64_t>(result.images.size());
+      return frame_weight + size_of(result.text) + weight_of(result.images);
     }
     std::int64_t operator()(const ProviderPart& part) const { return size_of(part.json); }
   };
@@ -111,6 +129,15 @@ std::optional<event::ContextReduced> plan_shorter_results(const ContextPlan& pla
   return out;
 }
 
+namespace {
+
+// The weight of what joins the window when each result's text is shortened to so many bytes. Words and images stay.
+std::int64_t shortened_pending(const ContextPlan& plan, std::int64_t bytes) {
+  return plan.pending - plan.pending_text + std::min(plan.pending_text, plan.pending_results * (bytes + 2 * frame_weight));
+}
+
+}  // namespace
+
 std::optional<event::ContextReduced> plan_fitting_results(const ContextPlan& plan) {
   event::ContextReduced out;
   out.shorten_before = static_cast<std::int64_t>(last_answer(plan.window));
@@ -120,8 +147,9 @@ std::optional<event::ContextReduced> plan_fitting_results(const ContextPlan& pla
   if (window == weight_of(plan.window)) out.shorten_before = out.shorten_to = 0;
   std::int64_t pending = plan.pending;
   if (window + pending > plan.room && plan.pending_results > 0) {
-    out.pending_to = std::max(result_bytes_min, (plan.room - window) / plan.pending_results - 2 * frame_weight);
-    pending = std::min(pending, plan.pending_results * (out.pending_to + 2 * frame_weight));
+    const std::int64_t room = plan.room - window - (plan.pending - plan.pending_text);
+    out.pending_to = std::max(result_bytes_min, room / plan.pending_results - 2 * frame_weight);
+    pending = shortened_pending(plan, out.pending_to);
   }
   if (window + pending > plan.room) return std::nullopt;
   out.weight = window + pending;
@@ -247,7 +275,7 @@ event::ContextReduced plan_latest(const ContextPlan& plan, const ContextDigest& 
   std::int64_t pending = plan.pending;
   if (pending > room / 2 && plan.pending_results > 0) {
     out.pending_to = std::max(result_bytes_min, room / 3 / plan.pending_results);
-    pending = std::min(pending, plan.pending_results * (out.pending_to + 2 * frame_weight));
+    pending = shortened_pending(plan, out.pending_to);
   }
   // Back from the end while it fits, an answer and what followed it at a time.
   std::int64_t weight = 0;

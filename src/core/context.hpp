@@ -14,9 +14,11 @@
 
 namespace joey {
 
-// What an image, and what a message or a result besides its text, adds to an estimate of tokens, in bytes of text.
-inline constexpr std::int64_t image_weight = 6'000;
+// What a message or a result adds to an estimate of tokens besides its text and images, in bytes of text.
 inline constexpr std::int64_t frame_weight = 100;
+// The same of an image, by its size in pixels.
+[[nodiscard]] std::int64_t weight_of(const Image& image);
+[[nodiscard]] std::int64_t weight_of(std::span<const Image> images);
 [[nodiscard]] std::int64_t weight_of(const Block& block);
 [[nodiscard]] std::int64_t weight_of(std::span<const Message> messages);
 
@@ -37,7 +39,8 @@ inline constexpr std::int64_t frame_weight = 100;
 struct ContextPlan {
   std::span<const Message> window;  // as the last request had it, with its answer
   std::int64_t pending{0};          // of results and words that join it with the next request,
-  std::int64_t pending_results{0};  // and the number of such results
+  std::int64_t pending_results{0};  // the number of such results,
+  std::int64_t pending_text{0};     // and what of their weight shortening can take
   std::int64_t room{0};             // for all of the conversation afterwards
 };
 

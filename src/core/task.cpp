@@ -659,7 +659,7 @@ class Decider {
   void send(bool again, std::string_view instruction) {
     const std::int64_t turn = again ? task().turn : task().turn + 1;
     const std::int64_t attempt = again ? task().attempt + 1 : 1;
-    const std::int64_t added = instruction.empty() ? 0 : tokens_of(task(), added_weight(instruction.size(), 0));
+    const std::int64_t added = instruction.empty() ? 0 : tokens_of(task(), added_weight(instruction.size()));
     emit(event::ModelRequested{turn, attempt, {}, 0, worst_cost(added), std::string(instruction)});
     carry_out(effect::CallModel{turn, attempt});
   }
@@ -702,7 +702,7 @@ class Decider {
   }
 
   bool make_room_for_summary(const char* cause) {
-    const std::int64_t instruction = added_weight(condense_instruction().size(), 0);
+    const std::int64_t instruction = added_weight(condense_instruction().size());
     const auto fits = [&] { return input_tokens_max(task()) + tokens_of(task(), instruction) <= input_tokens_allowed(); };
     if (fits()) return true;
     ContextPlan now = plan(1);
@@ -743,6 +743,7 @@ class Decider {
     if (around_.conversation != nullptr) out.window = around_.conversation->window();
     out.pending = task().new_bytes - task().sent_bytes;
     out.pending_results = task().pending_results;
+    out.pending_text = task().pending_text;
     const auto bytes = static_cast<std::int64_t>(static_cast<double>(tokens) * window_bytes_per_token(out));
     out.room = (bytes - task().prompt.bytes) / parts;
     return out;

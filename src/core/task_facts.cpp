@@ -36,8 +36,8 @@ bool is_final_for_summary(ModelErrorClass error) {
   return error == ModelErrorClass::too_long || error == ModelErrorClass::bad_request || error == ModelErrorClass::malformed;
 }
 
-std::int64_t added_weight(std::size_t text, std::size_t images) {
-  return frame_weight + static_cast<std::int64_t>(text) + image_weight * static_cast<std::int64_t>(images);
+std::int64_t added_weight(std::size_t text, std::span<const Image> images) {
+  return frame_weight + static_cast<std::int64_t>(text) + weight_of(images);
 }
 
 std::int64_t tokens_of(const Task& task, std::int64_t weight) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "base/digest.hpp"
@@ -21,7 +22,7 @@ namespace joey {
 
 // ---- Sizes: bytes of text until a provider has counted them. ---------------------------------------------------------
 
-[[nodiscard]] std::int64_t added_weight(std::size_t text, std::size_t images);
+[[nodiscard]] std::int64_t added_weight(std::size_t text, std::span<const Image> images = {});
 [[nodiscard]] std::int64_t tokens_of(const Task& task, std::int64_t weight);
 // Of the next request, and rather too many than too few.
 [[nodiscard]] std::int64_t input_tokens_max(const Task& task);

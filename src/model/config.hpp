@@ -32,6 +32,17 @@ struct PolicySnapshot {
   bool operator==(const PolicySnapshot&) const = default;
 };
 
+// Which images a model takes; of more or others there is a note in their place. 0: no limit.
+struct ImageLimits {
+  std::string types{};           // "png,jpeg,webp"; "none"; empty: every type
+  std::int64_t bytes_max{0};     // of one
+  std::int64_t side_max{0};      // of one, in pixels
+  std::int64_t count_max{0};     // in one request
+  std::int64_t many{0};          // when there are more than that,
+  std::int64_t many_side_max{0};  // every one is held to this side
+  bool operator==(const ImageLimits&) const = default;
+};
+
 struct TaskConfig {
   std::string workspace;  // its root
   std::string mode;
@@ -60,6 +71,7 @@ struct TaskConfig {
   std::int64_t condense_percent{0};  // of the window, from which on it is reduced; 0: when the next answer might not fit
   std::string reasoning_effort{};  // how much the model should think, as ModelParams says
   std::string profile{};  // the host's name for this model with its key; tells apart two that are the same otherwise
+  ImageLimits images{};
   std::string result_schema{};  // a JSON Schema, in one line, that the task's result must fit; empty: the result is a text
   bool operator==(const TaskConfig&) const = default;
 };
@@ -89,6 +101,7 @@ inline void take_model(TaskConfig& to, const TaskConfig& from) {
   to.long_prompt_output = from.long_prompt_output;
   to.reasoning_effort = from.reasoning_effort;
   to.profile = from.profile;
+  to.images = from.images;
 }
 
 }  // namespace joey

@@ -36,6 +36,15 @@ void fields(T& x, V&& visit) {
   visit("bash", x.bash);
   visit("host_timeout_ms", x.host_timeout_ms);
 }
+template <AnyOf<ImageLimits> T, class V>
+void fields(T& x, V&& visit) {
+  visit("types", x.types);
+  visit("bytes_max", x.bytes_max);
+  visit("side_max", x.side_max);
+  visit("count_max", x.count_max);
+  visit("many", x.many);
+  visit("many_side_max", x.many_side_max);
+}
 template <AnyOf<TaskConfig> T, class V>
 void fields(T& x, V&& visit) {
   visit("workspace", x.workspace);
@@ -64,6 +73,7 @@ void fields(T& x, V&& visit) {
   visit("condense_percent", x.condense_percent);
   visit("reasoning_effort", x.reasoning_effort);
   visit("profile", x.profile);
+  visit("images", x.images);
   visit("result_schema", x.result_schema);
 }
 template <AnyOf<Citation> T, class V>

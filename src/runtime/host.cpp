@@ -347,6 +347,7 @@ Result<SessionModel> Host::make_model(ModelChoice choice, const std::shared_ptr<
   const ModelInfo info = model_info(config.model);
   if (Status read = read_context(choice, info, config); !read) return tl::unexpected(std::move(read.error()));
   read_prices(choice.prices, info, config);
+  config.images = image_limits(config.wire, info);
   made.provider = make_provider(config.wire);
   if (factory) {
     made.client = factory(postbox_);

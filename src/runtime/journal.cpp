@@ -113,13 +113,13 @@ Result<ReplayReport> replay(const Journal& journal) {
   if (!provider) return tl::unexpected(std::move(provider.error()));
   ReplayReport report;
   Conversation conversation;
-  RequestRope rope(*provider);
+  RequestRope rope(*provider, config.images);
   for (const Event& event : journal.events) {
     if (const auto* changed = std::get_if<event::ModelChanged>(&event.body)) {
       take_model(config, changed->model);
       provider = provider_of_config();
       if (!provider) return tl::unexpected(std::move(provider.error()));
-      rope = RequestRope(*provider);
+      rope = RequestRope(*provider, config.images);
       rope.restart(conversation.window());
     }
     if (const auto* prompt = std::get_if<event::PromptSet>(&event.body)) {

@@ -10,8 +10,17 @@ constexpr std::size_t chunk_bytes_max = 128U << 10;
 
 }  // namespace
 
-RequestRope::RequestRope(std::shared_ptr<const Provider> provider)
-    : provider_(std::move(provider)), tail_(std::make_shared<const std::string>(provider_->encode_tail())) {}
+RequestRope::RequestRope(std::shared_ptr<const Provider> provider, ImageLimits images)
+    : provider_(std::move(provider)),
+      image_limits_(std::move(images)),
+      images_(image_limits_),
+      images_before_(image_limits_),
+      tail_(std::make_shared<const std::string>(provider_->encode_tail())) {}
+
+void RequestRope::encode(const Message& message, bool first, std::string& out) {
+  const auto fitted = images_.fitted(message);
+  provider_->encode_message(fitted ? *fitted : message, first, out);
+}
 
 void RequestRope::set_head(RequestHead head) {
   head_ = std::move(head);
@@ -27,17 +36,19 @@ void RequestRope::append(const Message& message) {
     open_.clear();
     open_first_ = first;
     has_open_ = true;
-    provider_->encode_message(message, first, open_);
+    images_before_ = images_;
+    encode(message, first, open_);
   } else {
     std::string bytes;
-    provider_->encode_message(message, first, bytes);
+    encode(message, first, bytes);
     settle(bytes);
   }
 }
 
 void RequestRope::replace_last(const Message& message) {
   open_.clear();
-  provider_->encode_message(message, open_first_, open_);
+  images_ = images_before_;
+  encode(message, open_first_, open_);
 }
 
 void RequestRope::restart(std::span<const Message> messages) {
@@ -45,6 +56,7 @@ void RequestRope::restart(std::span<const Message> messages) {
   settled_bytes_ = 0;
   has_open_ = false;
   open_.clear();
+  images_ = images_before_ = ImageFitter(image_limits_);
   digester_ = Digester();
   if (head_) digester_.update(*head_);
   for (const Message& message : messages) append(message);

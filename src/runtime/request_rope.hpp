@@ -6,6 +6,7 @@
 
 #include "base/digest.hpp"
 #include "core/conversation.hpp"
+#include "provider/image_fitter.hpp"
 #include "provider/provider.hpp"
 #include "transport/transport.hpp"
 
@@ -18,7 +19,7 @@ using RequestHead = std::shared_ptr<const std::string>;
 // when it is the answer; only the last user message, while it waits, may be replaced.
 class RequestRope final : public MessageSink {
  public:
-  explicit RequestRope(std::shared_ptr<const Provider> provider);
+  explicit RequestRope(std::shared_ptr<const Provider> provider, ImageLimits images = {});
 
   // Starts the digest anew: the conversation is hashed again, once.
   void set_head(RequestHead head);
@@ -43,11 +44,15 @@ class RequestRope final : public MessageSink {
   [[nodiscard]] std::size_t settled_bytes() const { return (head_ ? head_->size() : 0) + settled_bytes_; }
 
  private:
+  void encode(const Message& message, bool first, std::string& out);
   void settle_open();
   void settle(std::string_view bytes);
   void merge_chunks();
 
   std::shared_ptr<const Provider> provider_;
+  ImageLimits image_limits_;
+  ImageFitter images_;         // of all messages
+  ImageFitter images_before_;  // of those before the open one
   RequestHead head_;
   std::vector<std::shared_ptr<std::string>> settled_;  // in chunks, so that a long conversation is few pieces
   std::size_t settled_bytes_{0};

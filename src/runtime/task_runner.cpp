@@ -23,7 +23,7 @@ TaskRunner::TaskRunner(Engine& engine, std::shared_ptr<Session> session, Task ta
     : engine_(engine),
       session_(std::move(session)),
       task_(std::move(task)),
-      rope_(session_->model_of(task_.config).provider),
+      rope_(session_->model_of(task_.config).provider, task_.config.images),
       background_(std::make_shared<std::vector<std::shared_ptr<TaskCommands>>>()),
       files_(std::make_shared<FileLedger>()),
       artifacts_(engine_.artifacts_of(task_.id)) {}
@@ -234,7 +234,7 @@ Status TaskRunner::seal(Decision& decision, Append& append) {
 }
 
 void TaskRunner::encode_for(const TaskConfig& config) {
-  rope_ = RequestRope(session_->model_of(config).provider);
+  rope_ = RequestRope(session_->model_of(config).provider, config.images);
   rope_.restart(conversation_.window());
 }
 

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/base64.hpp"
+#include "base/image_info.hpp"
 #include "base/text.hpp"
 #include "document/document.hpp"
 #include "document/encoding.hpp"

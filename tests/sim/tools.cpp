@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/control.hpp"
+#include "sim/wire.hpp"
 #include "tool/common.hpp"
 
 namespace joey::sim {
@@ -45,7 +46,7 @@ class FakeTool final : public Tool {
     auto run = std::make_shared<Run>(tracked_, habits_, std::move(context), std::move(done));
     run->outcome.ok = !setting.random.chance(habits_.fails);
     run->outcome.text = fmt::format("{} {}{}", spec_.name, arguments, setting.random.chance(0.02) ? std::string(20'000, 'r') : "");
-    if (spec_.read_only && setting.random.chance(0.03)) run->outcome.images.push_back({"image/png", "aW1hZ2U="});
+    if (spec_.read_only && setting.random.chance(0.03)) run->outcome.images.push_back({"image/png", std::string(image_in_base64)});
     const bool very_slow = habits_.very_slow_ms > 0 && !setting.calm && setting.random.chance(0.4);
     run->end_in(milliseconds(setting.random.between(0, very_slow ? habits_.very_slow_ms : habits_.slow_ms)));
     run->context->cancel.on_cancel([weak = std::weak_ptr(run)] {

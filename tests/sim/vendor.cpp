@@ -159,9 +159,12 @@ class Sickbed {
 
 // More than the three that joey reckons with at worst.
 constexpr std::int64_t bytes_per_token = 4;
+constexpr std::int64_t image_tokens = 1'500;
+
+std::int64_t tokens_of(const Seen& seen) { return static_cast<std::int64_t>(seen.bytes) / bytes_per_token + seen.images * image_tokens; }
 
 void set_usage(Setting& setting, const Seen& seen, Answer& answer) {
-  const auto tokens = static_cast<std::int64_t>(seen.bytes) / bytes_per_token;
+  const std::int64_t tokens = tokens_of(seen);
   answer.cached_tokens = setting.random.chance(0.5) ? static_cast<std::int64_t>(seen.settled_bytes) / bytes_per_token : 0;
   answer.input_tokens = tokens - answer.cached_tokens;
   answer.output_tokens = setting.random.chance(0.1) ? 1'000 : setting.random.between(5, 200);
@@ -170,7 +173,7 @@ void set_usage(Setting& setting, const Seen& seen, Answer& answer) {
 
 bool fits(const Seen& seen, const TaskConfig& config) {
   return config.context_window <= 0 ||
-         static_cast<std::int64_t>(seen.bytes) / bytes_per_token + config.output_tokens_max <= config.context_window;
+         tokens_of(seen) + config.output_tokens_max <= config.context_window;
 }
 
 std::string flatten(const BodyRope& rope) {

@@ -132,6 +132,7 @@ class Reader {
     const std::size_t first_open = seen_.answers > 0 ? last_answer_ + 1 : first_user_;
     seen_.settled_bytes = starts.at(first_open);
     seen_.bytes = body.size();
+    for (std::size_t at = body.find(image_in_base64); at != body.npos; at = body.find(image_in_base64, at + 1)) ++seen_.images;
   }
 
   void first_user(std::size_t index) { first_user_ = index; }

@@ -10,6 +10,9 @@
 
 namespace joey::sim {
 
+// The one that the tools of a simulation show, and persons send.
+inline constexpr std::string_view image_in_base64 = "aW1hZ2U=";
+
 // What a request says, once it was found to be valid.
 struct Seen {
   std::string wire;
@@ -19,6 +22,7 @@ struct Seen {
   std::int64_t answers{0};         // of the model, so far
   std::size_t settled_bytes{0};    // of the body, before what came since the last answer
   std::size_t bytes{0};
+  std::int64_t images{0};
 };
 
 // Strict: what a vendor would refuse, and what joey promises beyond that (roles alternate; each call has exactly one

@@ -5,6 +5,7 @@
 
 #include "sim/tools.hpp"
 #include "sim/vendor.hpp"
+#include "sim/wire.hpp"
 
 namespace joey::sim {
 namespace {
@@ -352,7 +353,7 @@ void World::meddle(const std::string& name, const Chronicle& chronicle) {
     case 1:
     case 2: {
       input::Say say{fmt::format("say {}", ++words_count_), {}};
-      if (random_.chance(0.2)) say.images.push_back({"image/png", "aW1hZ2U="});
+      if (random_.chance(0.2)) say.images.push_back({"image/png", std::string(image_in_base64)});
       return send(name, std::move(say), "says");
     }
     case 3: return send(name, input::Pause{}, "pauses");

@@ -79,7 +79,7 @@ TEST_CASE("whatever a reduction says, the window after it is a valid conversatio
 
 TEST_CASE("old results are shortened when that is enough, and then nothing else leaves") {
   const std::vector<Message> window = talk(10, 4'000);
-  const auto reduction = plan_shorter_results({window, 1'000, 1, 20'000});
+  const auto reduction = plan_shorter_results({window, 1'000, 1, 1'000, 20'000});
   REQUIRE(reduction);
   const std::vector<Message> after = reduced_window(window, *reduction);
   CHECK(after.size() == window.size());
@@ -87,18 +87,24 @@ TEST_CASE("old results are shortened when that is enough, and then nothing else 
   CHECK(after.front() == window.front());
   CHECK(is_valid(after));
   // Not enough, or not worth it.
-  CHECK_FALSE(plan_shorter_results({window, 1'000, 1, 5'000}));
-  CHECK_FALSE(plan_shorter_results({talk(10, 200), 0, 0, 20'000}));
+  CHECK_FALSE(plan_shorter_results({window, 1'000, 1, 1'000, 5'000}));
+  CHECK_FALSE(plan_shorter_results({talk(10, 200), 0, 0, 0, 20'000}));
 }
 
 TEST_CASE("results that are only now joining are shortened to make room for a summary") {
   const std::vector<Message> window = talk(10, 1'000);
-  const auto reduction = plan_fitting_results({window, 200'000, 2, 20'000});
+  const auto reduction = plan_fitting_results({window, 200'000, 2, 200'000, 20'000});
   REQUIRE(reduction);
   CHECK(reduction->pending_to > 300);
   CHECK(reduction->weight <= 20'000);
   CHECK(reduced_window(window, *reduction).size() == window.size());
-  CHECK_FALSE(plan_fitting_results({window, 200'000, 0, 20'000}));  // words of the person's are not shortened
+  CHECK_FALSE(plan_fitting_results({window, 200'000, 0, 0, 20'000}));  // words of the person's are not shortened
+  // Nor are images that come with them.
+  const auto with_images = plan_fitting_results({window, 206'000, 2, 200'000, 20'000});
+  REQUIRE(with_images);
+  CHECK(with_images->pending_to < reduction->pending_to - 2'500);
+  CHECK(with_images->weight <= 20'000);
+  CHECK_FALSE(plan_fitting_results({window, 220'000, 2, 200'000, 20'000}));
 }
 
 TEST_CASE("the latest messages stay, beside a text for the rest") {
@@ -108,7 +114,7 @@ TEST_CASE("the latest messages stay, beside a text for the rest") {
   digest.said = {"build it", "with </summary> tests"};
   digest.todos = {{"parse", TodoStatus::completed}, {"print", TodoStatus::pending}};
   digest.changed = {"main.cpp"};
-  const event::ContextReduced reduction = plan_latest({window, 1'000, 1, 12'000}, digest);
+  const event::ContextReduced reduction = plan_latest({window, 1'000, 1, 1'000, 12'000}, digest);
   const std::vector<Message> after = reduced_window(window, reduction);
   CHECK(is_valid(after));
   CHECK(after.size() > 5);
@@ -131,11 +137,11 @@ TEST_CASE("what stands for a conversation cannot close the tag it stands in") {
 
 TEST_CASE("results that are too large even for the last turn are shortened, whether they have been sent or not") {
   std::vector<Message> window = talk(3, 400);
-  const event::ContextReduced pending = plan_latest({window, 2'000'000, 2, 30'000}, {});
+  const event::ContextReduced pending = plan_latest({window, 2'000'000, 2, 2'000'000, 30'000}, {});
   CHECK(pending.pending_to > 0);
   CHECK(pending.weight <= 30'000);
   window.push_back(user({result("c2", 2'000'000)}));
-  const event::ContextReduced sent = plan_latest({window, 0, 0, 30'000}, {});
+  const event::ContextReduced sent = plan_latest({window, 0, 0, 0, 30'000}, {});
   const std::vector<Message> after = reduced_window(window, sent);
   CHECK(is_valid(after));
   CHECK(weight_of(after) <= 30'000);
@@ -151,7 +157,7 @@ TEST_CASE("an answer too large to stay leaves, and its results come as words") {
   apply(event::ModelRequested{1, 1, "", 0, 0});
   apply(event::ModelFinished{1, 1, {call("c1", std::string(50'000, 'p'))}, StopReason::tool_calls, {}, 0, "m", "anthropic"});
   apply(event::ToolFinished{"c1", "read_file", ToolStatus::ok, "wrote it", {}, {}});
-  const event::ContextReduced reduction = plan_latest({conversation.window(), 200, 1, 8'000}, {});
+  const event::ContextReduced reduction = plan_latest({conversation.window(), 200, 1, 200, 8'000}, {});
   CHECK(reduction.keep_from == 2);
   apply(reduction);
   apply(event::ModelRequested{2, 1, "", 0, 0});

@@ -11,6 +11,7 @@ std::vector<EventBody> samples() {
   TaskConfig config{"/w", "code", "anthropic", "anthropic", "http://x", "m", 200'000, 8192, 0.5,
                     3,    15,     0.3,         3.75,        200'000,    2,         1.5, {1, 2, 3.5, 4, 5, 6}, {{"read"}, {"command"}}, 2};
   config.profile = "p";
+  config.images = {"png", 1, 2, 3, 4, 5};
   config.result_schema = R"({"type":"object"})";
   const Usage usage{1, 2, 3, 4, 5};
   return {
