@@ -100,7 +100,7 @@ struct Applier {
       ++task.reductions;
       return;
     }
-    task.forgiven = false;
+    task.forgiven = e.stop == StopReason::paused;
     task.phase = Phase::tools;
     task.reductions = 0;
     // Not every provider counts, and one that does may be cut off before it says so.

@@ -230,12 +230,13 @@ ToolCall& ReplyBuilder::call(std::size_t number) { return std::get<ToolCall>(rep
 
 Reply ReplyBuilder::take() {
   std::erase_if(reply_.blocks, [](const Block& block) {
+    if (const auto* part = std::get_if<ProviderPart>(&block)) return part->json.empty();
     if (const auto* text = std::get_if<Text>(&block)) return text->text.empty() && text->signature.empty();
     const auto* reasoning = std::get_if<Reasoning>(&block);
     return reasoning && reasoning->text.empty() && reasoning->signature.empty();
   });
   // Servers say "stop" beside tool calls, and "tool_calls" beside none.
-  if (!calls_.empty() && (reply_.stop == StopReason::end_turn || reply_.stop == StopReason::other)) {
+  if (!calls_.empty() && (reply_.stop == StopReason::end_turn || reply_.stop == StopReason::paused || reply_.stop == StopReason::other)) {
     reply_.stop = StopReason::tool_calls;
   } else if (calls_.empty() && reply_.stop == StopReason::tool_calls) {
     reply_.stop = StopReason::end_turn;

@@ -24,27 +24,31 @@ void RequestRope::append(const Message& message) {
   settle_open();
   const bool first = settled_bytes_ == 0;
   if (message.role == Role::user) {
-    open_.clear();
     open_first_ = first;
     has_open_ = true;
-    provider_->encode_message(message, first, open_);
+    open(message);
   } else {
     std::string bytes;
     provider_->encode_message(message, first, bytes);
     settle(bytes);
+    answer_blocks_ = message.blocks.size();
   }
 }
 
-void RequestRope::replace_last(const Message& message) {
+void RequestRope::replace_last(const Message& message) { open(message); }
+
+void RequestRope::open(const Message& message) {
   open_.clear();
   provider_->encode_message(message, open_first_, open_);
+  last_.clear();
+  provider_->encode_last(message, open_first_, answer_blocks_, last_);
 }
 
 void RequestRope::restart(std::span<const Message> messages) {
   settled_.clear();
   settled_bytes_ = 0;
   has_open_ = false;
-  open_.clear();
+  answer_blocks_ = 0;
   digester_ = Digester();
   if (head_) digester_.update(*head_);
   for (const Message& message : messages) append(message);
@@ -73,8 +77,9 @@ RequestRope::Request RequestRope::request() const {
   request.body.push_back(head_);
   for (const auto& chunk : settled_) request.body.push_back(chunk);
   if (has_open_) {
-    request.body.push_back(std::make_shared<const std::string>(open_));
-    digester.update(open_);
+    const std::string& open = last_.empty() ? open_ : last_;
+    request.body.push_back(std::make_shared<const std::string>(open));
+    digester.update(open);
   }
   request.body.push_back(tail_);
   digester.update(*tail_);
@@ -88,6 +93,7 @@ void RequestRope::settle_open() {
   has_open_ = false;
   settle(open_);
   open_ = {};
+  last_ = {};
 }
 
 // A chunk that a request still holds does not change: the bytes go to a new one.
