@@ -203,9 +203,50 @@ std::string_view without_trailing_blanks(std::string_view text) {
   return text.substr(0, text.find_last_not_of(" \t\r\n\v\f") + 1);
 }
 
+// Which of what the vendor's servers did in a message goes back. The vendor refuses a result without its call, and a call
+// without its result unless it is to run it yet, which it does for a paused answer alone.
+class ServerCalls {
+ public:
+  explicit ServerCalls(const Message& message) {
+    for (const Block& block : message.blocks) {
+      paused_ &= !std::holds_alternative<ToolCall>(block);
+      const auto* part = std::get_if<ProviderPart>(&block);
+      if (!part) continue;
+      const Ids ids = ids_of(*part);
+      if (!ids.call.empty()) calls_.insert(ids.call);
+      if (!ids.answers.empty()) answered_.insert(ids.answers);
+    }
+  }
+
+  bool keeps(const ProviderPart& part) const {
+    const Ids ids = ids_of(part);
+    if (!ids.answers.empty()) return calls_.contains(ids.answers);
+    return ids.call.empty() || paused_ || answered_.contains(ids.call);
+  }
+
+ private:
+  struct Ids {
+    std::string call;     // of the call that the part is
+    std::string answers;  // of the call whose result it is
+  };
+
+  static Ids ids_of(const ProviderPart& part) {
+    dom::parser parser;
+    dom::object object;
+    if (parser.parse(part.json).get(object) != simdjson::SUCCESS) return {};
+    const bool is_call = text_at(object, "type").ends_with("tool_use");
+    return {is_call ? std::string(text_at(object, "id")) : std::string(), std::string(text_at(object, "tool_use_id"))};
+  }
+
+  std::unordered_set<std::string> calls_;
+  std::unordered_set<std::string> answered_;
+  bool paused_{true};  // as far as can be told
+};
+
 // Returns whether there was content, which reasoning by itself is not. What only the vendor can read goes back to who wrote it.
 bool write_assistant(JsonWriter& json, const Message& message, bool own) {
   bool has_content = false;
+  const ServerCalls server_calls(message);
   for (const Block& block : message.blocks) {
     if (const auto* text = std::get_if<Text>(&block)) {
       if (!says_something(text->text)) continue;
@@ -217,7 +258,7 @@ bool write_assistant(JsonWriter& json, const Message& message, bool own) {
     } else if (const auto* call = std::get_if<ToolCall>(&block)) {
       write_call(json, *call);
       has_content = true;
-    } else if (const auto* part = std::get_if<ProviderPart>(&block); part && own) {
+    } else if (const auto* part = std::get_if<ProviderPart>(&block); part && own && server_calls.keeps(*part)) {
       json.raw(part->json);
       has_content = true;
     } else if (const auto* reasoning = std::get_if<Reasoning>(&block); reasoning && own && !reasoning->signature.empty()) {
@@ -311,7 +352,8 @@ class AnthropicDecoder final : public EventDecoder {
   Outcome on_event(std::string_view, dom::object event, StreamSink& sink) override;
   Outcome on_body(dom::object body, StreamSink& sink) override;
 
-  void on_message(dom::object message);
+  Outcome on_message(dom::object message, StreamSink& sink);
+  Outcome finish_message(StreamSink& sink);
   void read_stop(dom::object from);
   Outcome on_block_start(dom::object event, StreamSink& sink);
   Outcome on_block_delta(dom::object event, StreamSink& sink);
@@ -338,26 +380,42 @@ Outcome AnthropicDecoder::on_event(std::string_view, dom::object event, StreamSi
   if (type == "content_block_stop") return on_block_stop(event, sink);
   if (type == "message_start") {
     // Some gateways send it twice; the second says the same.
-    if (const auto message = object_at(event, "message")) on_message(*message);
+    if (const auto message = object_at(event, "message")) return on_message(*message, sink);
   } else if (type == "message_delta") {
     if (const auto usage = object_at(event, "usage")) read_usage(*usage, builder_.reply().usage);
     if (const auto delta = object_at(event, "delta")) read_stop(*delta);
   } else if (type == "message_stop") {
-    while (!open_.empty()) {
-      if (auto stopped = stop_block(open_.begin(), sink); !stopped) return stopped;
-    }
-    drop_unanswered();
-    done_ = true;
+    return finish_message(sink);
   } else if (type == "error" || (type.empty() && object_at(event, "error"))) {
     return tl::unexpected(with_request_id(error_from_event(event), text_at(event, "request_id")));
   }
   return {};  // pings, and what later versions may add
 }
 
-void AnthropicDecoder::on_message(dom::object message) {
+// Its content is empty where it is streamed, but for calls that a program of the vendor's makes.
+Outcome AnthropicDecoder::on_message(dom::object message, StreamSink& sink) {
   builder_.reply().model = text_at(message, "model").substr(0, 256);
   if (const auto usage = object_at(message, "usage")) read_usage(*usage, builder_.reply().usage);
   read_stop(message);
+  dom::array content;
+  if (!builder_.reply().blocks.empty() || message.at_key("content").get(content) != simdjson::SUCCESS) return {};
+  for (const dom::element element : content) {
+    dom::object block;
+    if (element.get(block) != simdjson::SUCCESS) continue;
+    if (auto started = start_block(0, block, sink); !started) return started;
+    if (open_.empty()) continue;
+    if (auto stopped = stop_block(open_.begin(), sink); !stopped) return stopped;
+  }
+  return {};
+}
+
+Outcome AnthropicDecoder::finish_message(StreamSink& sink) {
+  while (!open_.empty()) {
+    if (auto stopped = stop_block(open_.begin(), sink); !stopped) return stopped;
+  }
+  drop_unanswered();
+  done_ = true;
+  return {};
 }
 
 void AnthropicDecoder::read_stop(dom::object from) {
@@ -518,9 +576,9 @@ Outcome AnthropicDecoder::stop_part(const OpenBlock& block) {
   return {};
 }
 
-// The vendor finishes a call of its servers' when a paused answer comes back to it, and refuses any other that lacks its result.
+// The vendor runs what is left of a paused answer's calls when it comes back, and refuses any other that lacks its result.
 void AnthropicDecoder::drop_unanswered() {
-  if (builder_.reply().stop == StopReason::paused && builder_.calls() == 0) return;
+  if (builder_.reply().stop == StopReason::paused) return;
   for (const ServerCall& call : server_calls_) {
     if (!answered_.contains(call.id)) std::get<ProviderPart>(builder_.reply().blocks[call.at]).json.clear();
   }
@@ -534,17 +592,8 @@ Outcome AnthropicDecoder::on_body(dom::object body, StreamSink& sink) {
   if (body.at_key("content").get(content) != simdjson::SUCCESS) {
     return tl::unexpected(malformed_answer("is JSON but not a message"));
   }
-  on_message(body);
-  for (const dom::element element : content) {
-    dom::object block;
-    if (element.get(block) != simdjson::SUCCESS) continue;
-    if (auto started = start_block(0, block, sink); !started) return started;
-    if (open_.empty()) continue;
-    if (auto stopped = stop_block(open_.begin(), sink); !stopped) return stopped;
-  }
-  drop_unanswered();
-  done_ = true;
-  return {};
+  if (auto read = on_message(body, sink); !read) return read;
+  return finish_message(sink);
 }
 
 // --- the provider ----------------------------------------------------------------------------------------------------
