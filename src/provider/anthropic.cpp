@@ -111,7 +111,9 @@ bool write_thinking(JsonWriter& json, const ModelParams& params) {
   const std::string_view type = rests ? family->rest : "adaptive";
   json.key("thinking").begin_object().field("type", type);
   if (!rests && !family->shown) json.field("display", "summarized");
-  if (family->bound && type != "disabled") json.key("block_binding").begin_object().field("prefix_mismatch_behavior", "drop_block").end_object();
+  if (family->bound && type != "disabled") {
+    json.key("block_binding").begin_object().field("prefix_mismatch_behavior", "drop_block").end_object();
+  }
   json.end_object();
   if (rests) return false;
   if (wanted.empty()) return true;
@@ -543,7 +545,8 @@ Outcome AnthropicDecoder::cite(std::size_t at, dom::object citation) {
   const bool is_first = std::get<Text>(builder_.reply().blocks[at]).signature.empty();
   const std::string json = simdjson::minify(citation);
   if (auto added = builder_.signature_at(at, is_first ? json : "," + json); !added) return added;
-  return builder_.citation_at(at, {either("url", "source"), either("title", "document_title"), std::string(text_at(citation, "cited_text"))});
+  std::string excerpt(text_at(citation, "cited_text"));
+  return builder_.citation_at(at, {either("url", "source"), either("title", "document_title"), std::move(excerpt)});
 }
 
 Outcome AnthropicDecoder::on_block_stop(dom::object event, StreamSink& sink) {
@@ -564,15 +567,17 @@ Outcome AnthropicDecoder::stop_block(std::vector<OpenBlock>::iterator block, Str
   return {};
 }
 
-// One that was cut stays empty, and is dropped in the end.
+// One that was cut stays empty, and is left out of the Reply.
 Outcome AnthropicDecoder::stop_part(const OpenBlock& block) {
   const std::string input = block.input.empty() ? block.whole_input : minified_json_object(block.input);
   const bool is_cut = block.fields.empty() || (input.empty() && !block.input.empty());
   if (is_cut) return {};
-  std::string& json = std::get<ProviderPart>(builder_.reply().blocks[block.at]).json;
-  json = block.fields;
-  if (!input.empty()) json.append(",\"input\":").append(input);
-  json += '}';
+  const std::string whole = block.fields + (input.empty() ? "" : ",\"input\":" + input) + "}";
+  dom::parser parser;
+  dom::object object;
+  // As a journal will have it, so that what is sent from there is the same.
+  if (parser.parse(whole).get(object) != simdjson::SUCCESS) return {};
+  std::get<ProviderPart>(builder_.reply().blocks[block.at]).json = simdjson::minify(object);
   return {};
 }
 
@@ -653,7 +658,8 @@ class Anthropic final : public Provider {
     const std::string_view base = base_url.empty() ? variant_.vendor_url : base_url;
     Endpoint out{{}, {{"content-type", "application/json"}, {"accept", "text/event-stream"}}};
     if (in_cloud()) {
-      out.url = wire_url(vertex_url(base), "/v1", fmt::format("/publishers/anthropic/models/{}:streamRawPredict", wire_path(model)));
+      const std::string path = fmt::format("/publishers/anthropic/models/{}:streamRawPredict", wire_path(model));
+      out.url = wire_url(vertex_url(base), "/v1", path);
     } else {
       out.url = wire_url(base, "/v1", "/messages");
       out.headers.push_back({"anthropic-version", "2023-06-01"});

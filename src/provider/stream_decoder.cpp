@@ -236,7 +236,8 @@ Reply ReplyBuilder::take() {
     return reasoning && reasoning->text.empty() && reasoning->signature.empty();
   });
   // Servers say "stop" beside tool calls, and "tool_calls" beside none.
-  if (!calls_.empty() && (reply_.stop == StopReason::end_turn || reply_.stop == StopReason::paused || reply_.stop == StopReason::other)) {
+  const bool said_otherwise = reply_.stop == StopReason::end_turn || reply_.stop == StopReason::paused;
+  if (!calls_.empty() && (said_otherwise || reply_.stop == StopReason::other)) {
     reply_.stop = StopReason::tool_calls;
   } else if (calls_.empty() && reply_.stop == StopReason::tool_calls) {
     reply_.stop = StopReason::end_turn;

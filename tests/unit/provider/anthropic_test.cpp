@@ -326,7 +326,7 @@ TEST_CASE("anthropic: what the vendor's servers did is kept as it came, in its p
 {"type":"content_block_start","index":1,"content_block":{"type":"server_tool_use","id":"srvtoolu_1","name":"web_search","input":{},"caller":{"type":"direct"}}}
 {"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":""}}
 {"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"query\": \"weather NYC"}}
-{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":" today\"}"}}
+{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":" today\", \"n\": 1.50}"}}
 {"type":"content_block_stop","index":1}
 {"type":"content_block_start","index":2,"content_block":{"type":"web_search_tool_result","tool_use_id":"srvtoolu_1","content":[{"type":"web_search_result","title":"W","url":"https://w","encrypted_content":"Ev0D","page_age":null}]}}
 {"type":"content_block_stop","index":2}
@@ -341,7 +341,7 @@ TEST_CASE("anthropic: what the vendor's servers did is kept as it came, in its p
 )"));
   REQUIRE(decoded.reply);
   const std::string call = R"({"type":"server_tool_use","id":"srvtoolu_1","name":"web_search","caller":{"type":"direct"},)"
-                           R"("input":{"query":"weather NYC today"}})";
+                           R"("input":{"query":"weather NYC today","n":1.5}})";
   const std::string result = R"({"type":"web_search_tool_result","tool_use_id":"srvtoolu_1","content":[{"type":"web_search_result",)"
                              R"("title":"W","url":"https://w","encrypted_content":"Ev0D","page_age":null}]})";
   const std::string fallback = R"({"type":"fallback","from":{"model":"a"},"to":{"model":"b"}})";
