@@ -205,50 +205,52 @@ std::string_view without_trailing_blanks(std::string_view text) {
   return text.substr(0, text.find_last_not_of(" \t\r\n\v\f") + 1);
 }
 
-// Which of what the vendor's servers did in a message goes back. The vendor refuses a result without its call, and a call
-// without its result unless it is to run it yet, which it does for a paused answer alone.
-class ServerCalls {
- public:
-  explicit ServerCalls(const Message& message) {
-    for (const Block& block : message.blocks) {
-      paused_ &= !std::holds_alternative<ToolCall>(block);
-      const auto* part = std::get_if<ProviderPart>(&block);
-      if (!part) continue;
-      const Ids ids = ids_of(*part);
-      if (!ids.call.empty()) calls_.insert(ids.call);
-      if (!ids.answers.empty()) answered_.insert(ids.answers);
+// A part that is the call of a tool of the vendor's servers, or its result.
+struct ServerPart {
+  const Block* block;
+  std::string call;     // its id; empty: it is none
+  std::string answers;  // the id of the call whose result it is; empty: it is none
+};
+
+ServerPart server_part(const Block& block) {
+  dom::parser parser;
+  dom::object part;
+  if (parser.parse(std::get<ProviderPart>(block).json).get(part) != simdjson::SUCCESS) return {&block, {}, {}};
+  const bool is_call = text_at(part, "type").ends_with("tool_use");
+  return {&block, std::string(is_call ? text_at(part, "id") : std::string_view()), std::string(text_at(part, "tool_use_id"))};
+}
+
+// The parts that the vendor would refuse: a result without its call, and a call without its result, unless it stands where a
+// paused answer ends, and is to be run yet.
+std::unordered_set<const Block*> refused_parts(const Message& message) {
+  std::vector<ServerPart> parts;
+  std::unordered_set<std::string> calls, answered;
+  const Block* last_other = nullptr;
+  bool calls_ours = false;
+  for (const Block& block : message.blocks) {
+    calls_ours |= std::holds_alternative<ToolCall>(block);
+    if (std::holds_alternative<ProviderPart>(block)) {
+      const ServerPart& part = parts.emplace_back(server_part(block));
+      if (!part.call.empty()) calls.insert(part.call);
+      if (!part.answers.empty()) answered.insert(part.answers);
+    } else {
+      last_other = &block;
     }
   }
-
-  bool keeps(const ProviderPart& part) const {
-    const Ids ids = ids_of(part);
-    if (!ids.answers.empty()) return calls_.contains(ids.answers);
-    return ids.call.empty() || paused_ || answered_.contains(ids.call);
+  std::unordered_set<const Block*> refused;
+  for (const ServerPart& part : parts) {
+    const bool may_wait = !calls_ours && (last_other == nullptr || part.block > last_other);
+    const bool lacks_result = !part.call.empty() && !may_wait && !answered.contains(part.call);
+    const bool lacks_call = !part.answers.empty() && !calls.contains(part.answers);
+    if (lacks_result || lacks_call) refused.insert(part.block);
   }
-
- private:
-  struct Ids {
-    std::string call;     // of the call that the part is
-    std::string answers;  // of the call whose result it is
-  };
-
-  static Ids ids_of(const ProviderPart& part) {
-    dom::parser parser;
-    dom::object object;
-    if (parser.parse(part.json).get(object) != simdjson::SUCCESS) return {};
-    const bool is_call = text_at(object, "type").ends_with("tool_use");
-    return {is_call ? std::string(text_at(object, "id")) : std::string(), std::string(text_at(object, "tool_use_id"))};
-  }
-
-  std::unordered_set<std::string> calls_;
-  std::unordered_set<std::string> answered_;
-  bool paused_{true};  // as far as can be told
-};
+  return refused;
+}
 
 // Returns whether there was content, which reasoning by itself is not. What only the vendor can read goes back to who wrote it.
 bool write_assistant(JsonWriter& json, const Message& message, bool own) {
   bool has_content = false;
-  const ServerCalls server_calls(message);
+  const auto refused = own ? refused_parts(message) : std::unordered_set<const Block*>();
   for (const Block& block : message.blocks) {
     if (const auto* text = std::get_if<Text>(&block)) {
       if (!says_something(text->text)) continue;
@@ -260,7 +262,7 @@ bool write_assistant(JsonWriter& json, const Message& message, bool own) {
     } else if (const auto* call = std::get_if<ToolCall>(&block)) {
       write_call(json, *call);
       has_content = true;
-    } else if (const auto* part = std::get_if<ProviderPart>(&block); part && own && server_calls.keeps(*part)) {
+    } else if (const auto* part = std::get_if<ProviderPart>(&block); part && own && !refused.contains(&block)) {
       json.raw(part->json);
       has_content = true;
     } else if (const auto* reasoning = std::get_if<Reasoning>(&block); reasoning && own && !reasoning->signature.empty()) {

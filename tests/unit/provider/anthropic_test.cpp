@@ -397,6 +397,9 @@ TEST_CASE("anthropic: a call of the vendor's servers without its result stays on
   CHECK(parts({part}) == "call ");
   CHECK(parts({part, result, call}) == "call result");
   CHECK(parts({part, call}) == "");  // the results of ours would follow it
+  CHECK(parts({call, part}) == "");
+  CHECK(parts({Text{"a"}, part}) == "call ");
+  CHECK(parts({part, Text{"a"}}) == "");  // it was not run when the answer went on
   CHECK(parts({result}) == "");
   CHECK(parts({call, result}) == "");
 }
