@@ -483,6 +483,15 @@ TEST_CASE("anthropic: why an answer ended") {
   REQUIRE(refused.reply);
   CHECK(refused.reply->stop == StopReason::refusal);
   CHECK(refused.reply->blocks.empty());
+  // In the middle of an answer: nothing of it is to be run.
+  const Decoded cut = decode("anthropic", answer(R"(
+{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"I write it."}}
+{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}
+{"type":"content_block_stop","index":1}
+)", "refusal"));
+  REQUIRE(cut.reply);
+  CHECK(cut.reply->stop == StopReason::refusal);
+  CHECK(cut.reply->blocks == std::vector<Block>{Text{"I write it."}});
 }
 
 TEST_CASE("anthropic: calls that a program of the vendor's makes come whole in the first event") {
