@@ -69,6 +69,8 @@ struct Applier {
     task.reserved_usd = e.reserved_usd;
     task.phase = Phase::model;
     task.answered = false;
+    if (!e.instruction.empty()) task.pausing = false;
+    task.waiting_news = task.pausing && (task.news || task.waiting_news);
     task.news = false;
     task.too_long = false;
     task.retry_at = 0;
@@ -101,7 +103,6 @@ struct Applier {
       ++task.reductions;
       return;
     }
-    task.forgiven = false;
     task.phase = Phase::tools;
     task.reductions = 0;
     // Not every provider counts, and one that does may be cut off before it says so.
@@ -127,6 +128,9 @@ struct Applier {
       progress.malformed = call->malformed;
       progress.repeats = task.repeats;
     }
+    task.pausing = e.stop == StopReason::paused && task.calls.empty();
+    task.forgiven = task.pausing;  // it goes on
+    if (!task.pausing) task.news = std::exchange(task.waiting_news, false) || task.news;
   }
   void operator()(const event::HostConsulted& e) {
     auto* call = find(e.call);
@@ -176,6 +180,7 @@ struct Applier {
   }
   void operator()(const event::CacheBroken&) {}
   void operator()(const event::ModelChanged& e) {
+    if (e.model.wire != task.config.wire) task.pausing = false;
     take_model(task.config, e.model);
     task.failures = 0;
     // The prompt is made anew: models differ in the tools they get.

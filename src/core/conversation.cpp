@@ -11,9 +11,11 @@ namespace {
 constexpr std::size_t person_bytes_max = 64U << 10;
 constexpr std::size_t changed_max = 500;
 
+constexpr std::string_view go_on = "Go on.";
+
 // No provider takes a message of nothing; only a damaged journal has one.
 void fill(Message& message) {
-  if (message.blocks.empty()) message.blocks.emplace_back(Text{"Go on."});
+  if (message.blocks.empty()) message.blocks.emplace_back(Text{std::string(go_on)});
 }
 
 }  // namespace
@@ -40,6 +42,8 @@ void Conversation::apply(const EventBody& event, MessageSink& sink) {
     finish(*reply, sink);
   } else if (const auto* reduced = std::get_if<event::ContextReduced>(&event)) {
     reduce(*reduced, sink);
+  } else if (const auto* changed = std::get_if<event::ModelChanged>(&event)) {
+    if (paused_ && changed->model.wire != window_.back().provider) end_pause(sink);
   }
 }
 
@@ -55,8 +59,19 @@ void Conversation::remember(const std::string& text) {
   }
 }
 
+// Nobody goes on with the answer where it was paused, so what only its provider could read is of no more use; and a request
+// must not end with it.
+void Conversation::end_pause(MessageSink& sink) {
+  paused_ = false;
+  window_.back().provider.clear();
+  sink.restart(window_);
+  said_.emplace(said_.begin(), Text{std::string(go_on)});
+}
+
 // What was gathered since the last request becomes a user message, or makes the one that waits for its answer longer.
 void Conversation::request(const event::ModelRequested& event, MessageSink& sink) {
+  if (paused_ && event.instruction.empty()) return;  // what was said since waits until the answer is whole
+  if (paused_) end_pause(sink);
   std::vector<Block> blocks;
   for (Call& call : std::exchange(calls_, {})) {
     const auto result = std::find_if(results_.begin(), results_.end(), [&](const auto& r) { return r.call_id == call.id; });
@@ -91,14 +106,21 @@ void Conversation::request(const event::ModelRequested& event, MessageSink& sink
 }
 
 void Conversation::finish(const event::ModelFinished& event, MessageSink& sink) {
-  if (!has_open_) return;  // an answer to nothing: only a damaged journal has one
+  if (!has_open_ && !paused_) return;  // an answer to nothing: only a damaged journal has one
   if (instructed_) return;  // what it said is in the reduction that follows
   has_open_ = false;
-  window_.push_back({Role::assistant, event.blocks, event.provider});
-  sink.append(window_.back());
+  if (std::exchange(paused_, false)) {
+    std::vector<Block>& blocks = window_.back().blocks;
+    blocks.insert(blocks.end(), event.blocks.begin(), event.blocks.end());
+    sink.restart(window_);
+  } else {
+    window_.push_back({Role::assistant, event.blocks, event.provider});
+    sink.append(window_.back());
+  }
   for (const Block& block : event.blocks) {
     if (const auto* call = std::get_if<ToolCall>(&block)) calls_.push_back({call->id, call->name});
   }
+  paused_ = event.stop == StopReason::paused && calls_.empty();
 }
 
 void Conversation::reduce(const event::ContextReduced& event, MessageSink& sink) {
@@ -108,6 +130,7 @@ void Conversation::reduce(const event::ContextReduced& event, MessageSink& sink)
     if (event.pending_to > 0) result.text = shortened_result(result.text, event.pending_to);
   }
   has_open_ = !window_.empty() && window_.back().role == Role::user;
+  paused_ = paused_ && !window_.empty() && !has_open_;
   if (has_open_) fill(window_.back());
   if (has_open_ && !calls_.empty()) {
     // The calls have left, their results are yet to come into the window: as words, for lack of anything to answer to.

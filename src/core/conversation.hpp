@@ -45,11 +45,13 @@ class Conversation {
   void request(const event::ModelRequested& event, MessageSink& sink);
   void finish(const event::ModelFinished& event, MessageSink& sink);
   void reduce(const event::ContextReduced& event, MessageSink& sink);
+  void end_pause(MessageSink& sink);
   void remember(const std::string& text);
 
   std::vector<Message> window_;
   bool has_open_{false};    // its last message is a user's, without an answer
   bool instructed_{false};  // the last request ended with an instruction
+  bool paused_{false};      // its last message is an answer that its provider goes on with when nothing follows it
   std::vector<Call> calls_;          // of the last answer, in order
   std::vector<ToolResult> results_;  // of those calls, as they come
   std::vector<Block> said_;          // by the person, since the last request

@@ -274,7 +274,10 @@ class Decider {
       end(ExitReason::failed, "the model declined to answer: put the task in other words");
       return {};
     }
-    if (!has_calls) emit(event::UserMessage{std::string(no_tool_reminder), {}, Actor::engine});
+    // A paused answer goes on when it is sent again, and nothing may follow it.
+    if (!has_calls && in.reply.stop != StopReason::paused) {
+      emit(event::UserMessage{std::string(no_tool_reminder), {}, Actor::engine});
+    }
     go_on();
     return {};
   }
@@ -938,7 +941,8 @@ class Decider {
       blocks.emplace_back(ToolCall{fmt::format("c{:05}{:03}", task().turn % 100'000, index++ % 1'000), to_utf8(call->name),
                                    std::move(arguments), std::move(malformed), call->signature});
     }
-    if (!says_something) blocks.clear();
+    // An answer may be paused when it has said nothing yet.
+    if (!says_something && reply.stop != StopReason::paused) blocks.clear();
     return blocks;
   }
 

@@ -248,6 +248,8 @@ struct Task {
   Timestamp retry_at{0};
   std::vector<CallProgress> calls;  // of the last answer
   bool news{false};                 // a person said something after the last request
+  bool pausing{false};              // the last answer was paused: the next request ends with it
+  bool waiting_news{false};         // a person said something before the last request, which it left out for that
   bool tainted{false};              // a text that gives the model orders has come since a person last spoke
   std::vector<Todo> todos;
   std::int64_t subtasks{0};  // started so far
@@ -268,7 +270,7 @@ struct Task {
   std::int64_t reductions{0};      // since the last answer
   std::int64_t mistakes{0};        // turns in a row that brought nothing but errors
   std::int64_t misfits{0};         // results that did not fit their schema, since a person last opened the task
-  bool forgiven{false};            // the last answer counts as no mistake: a person has opened the task since
+  bool forgiven{false};            // the last answer counts as no mistake: it goes on, or a person has opened the task since
   std::int64_t repeats{0};         // identical calls directly before the last call
   Digest last_call;                // of its name and arguments
 

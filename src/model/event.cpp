@@ -306,7 +306,7 @@ struct Names<ModelErrorClass> {
 };
 template <>
 struct Names<StopReason> {
-  static constexpr std::array<std::string_view, 5> list{"end_turn", "tool_calls", "max_tokens", "refusal", "other"};
+  static constexpr std::array<std::string_view, 6> list{"end_turn", "tool_calls", "max_tokens", "refusal", "other", "paused"};
 };
 template <>
 struct Names<ToolStatus> {

@@ -110,6 +110,7 @@ enum class StopReason : std::uint8_t {
   max_tokens,  // its answer was cut at the output limit
   refusal,     // the provider or the model declined
   other,
+  paused,      // the provider stopped in the middle of it, and goes on when the conversation is sent again as it is
 };
 
 // One whole answer of a model, as a codec assembles it.

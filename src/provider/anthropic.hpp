@@ -1,12 +1,14 @@
-// The codec of the Anthropic Messages API.
+// The codec of the Anthropic Messages API, which Vertex AI serves too.
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "provider/provider.hpp"
 
 namespace joey {
 
-[[nodiscard]] std::shared_ptr<const Provider> make_anthropic();
+// "anthropic" or "vertex-anthropic"; null when there is no such variant.
+[[nodiscard]] std::shared_ptr<const Provider> make_anthropic(std::string_view variant);
 
 }  // namespace joey

@@ -1,6 +1,10 @@
 #include "provider/encoding.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -38,6 +42,27 @@ std::string wire_url(std::string_view base, std::string_view version, std::strin
   if (bare) url += version;
   url += path;
   return url;
+}
+
+std::string wire_path(std::string_view model) {
+  std::string out;
+  for (const char c : model) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("-._~/:@").find(c) != std::string_view::npos;
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+std::string vertex_url(std::string_view base) {
+  constexpr auto places = std::to_array<std::pair<std::string_view, std::string_view>>({
+      {"https://global-aiplatform.googleapis.com", "https://aiplatform.googleapis.com"},
+      {"https://us-aiplatform.googleapis.com", "https://aiplatform.us.rep.googleapis.com"},
+      {"https://eu-aiplatform.googleapis.com", "https://aiplatform.eu.rep.googleapis.com"},
+  });
+  const auto found = std::find_if(places.begin(), places.end(), [&](const auto& place) { return base.starts_with(place.first); });
+  if (found == places.end()) return std::string(base);
+  return std::string(found->second).append(base.substr(found->first.size()));
 }
 
 }  // namespace joey

@@ -28,4 +28,11 @@ inline constexpr std::string_view nothing = "(nothing)";
 // one without a path gets `version` too.
 [[nodiscard]] std::string wire_url(std::string_view base, std::string_view version, std::string_view path);
 
+// `model` as a part of an address.
+[[nodiscard]] std::string wire_path(std::string_view model);
+
+// The address of Vertex AI that `base` means: the places that are more than one region have hosts of their own instead of
+// PLACE-aiplatform.googleapis.com.
+[[nodiscard]] std::string vertex_url(std::string_view base);
+
 }  // namespace joey

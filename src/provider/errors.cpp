@@ -311,24 +311,24 @@ std::optional<std::chrono::sys_seconds> as_date(std::string_view text) {
          std::chrono::seconds(second);
 }
 
-std::string_view header(std::span<const HttpHeader> headers, std::string_view name) {
-  const auto is_it = [&](const HttpHeader& h) { return same_name(h.name, name); };
-  const auto found = std::find_if(headers.begin(), headers.end(), is_it);
-  return found == headers.end() ? std::string_view() : trim(found->value);
-}
-
 // A date is measured from the answer's own Date, so that no clock of ours is needed.
 std::int64_t retry_after_ms(std::span<const HttpHeader> headers) {
-  if (const auto ms = as_number(header(headers, "retry-after-ms"))) return bounded_ms(*ms);
-  const std::string_view text = header(headers, "retry-after");
+  if (const auto ms = as_number(header_of(headers, "retry-after-ms"))) return bounded_ms(*ms);
+  const std::string_view text = header_of(headers, "retry-after");
   if (const auto seconds = as_number(text)) return bounded_ms(*seconds * 1000);
   const auto until = as_date(text);
-  const auto now = as_date(header(headers, "date"));
+  const auto now = as_date(header_of(headers, "date"));
   if (!until || !now) return -1;
   return bounded_ms(std::max(0.0, static_cast<double>((*until - *now).count()) * 1000));
 }
 
 }  // namespace
+
+std::string_view header_of(std::span<const HttpHeader> headers, std::string_view name) {
+  const auto is_it = [&](const HttpHeader& h) { return same_name(h.name, name); };
+  const auto found = std::find_if(headers.begin(), headers.end(), is_it);
+  return found == headers.end() ? std::string_view() : trim(found->value);
+}
 
 ModelError error_from_answer(int status, std::span<const HttpHeader> headers, std::string_view body) {
   ModelError error = understand(status, read_complaint(body));

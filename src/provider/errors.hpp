@@ -21,4 +21,7 @@ namespace joey {
 // An answer that is not of its wire format or beyond a limit; `what` completes "the answer ...".
 [[nodiscard]] ModelError malformed_answer(std::string_view what);
 
+// The value of a header, whatever the case of its name; empty: there is none.
+[[nodiscard]] std::string_view header_of(std::span<const HttpHeader> headers, std::string_view name);
+
 }  // namespace joey

@@ -167,18 +167,6 @@ void write_thinking(JsonWriter& json, const ModelParams& params) {
   json.end_object();
 }
 
-// `model` as a part of an address.
-std::string path_of(std::string_view model) {
-  if (model.starts_with("models/")) model.remove_prefix(7);
-  std::string out;
-  for (const char c : model) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("-._~/:@").find(c) != std::string_view::npos;
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
-
 // --- decoding --------------------------------------------------------------------------------------------------------
 
 StopReason stop_reason(std::string_view name) {
@@ -536,8 +524,10 @@ class Gemini final : public Provider {
   std::string encode_tail() const override { return "]}"; }
 
   Endpoint endpoint(std::string_view base_url, std::string_view model) const override {
-    const std::string path = fmt::format("{}{}:streamGenerateContent", variant_.models, path_of(model));
-    return {wire_url(base_url.empty() ? variant_.vendor_url : base_url, variant_.version, path) + "?alt=sse",
+    if (model.starts_with("models/")) model.remove_prefix(7);
+    const std::string path = fmt::format("{}{}:streamGenerateContent", variant_.models, wire_path(model));
+    const std::string base = vertex_url(base_url.empty() ? variant_.vendor_url : base_url);
+    return {wire_url(base, variant_.version, path) + "?alt=sse",
             {{"content-type", "application/json"}, {"accept", "text/event-stream"}}};
   }
 

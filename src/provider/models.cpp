@@ -22,7 +22,7 @@ constexpr auto models = std::to_array<ModelInfo>({
     {"claude-haiku-4-5", 200'000, 64'000, 1, 5, 0.1, 1.25, true, true, {}},
     {"claude-haiku-5", 1'000'000, 128'000, 0.1, 0.5, 0.01, 0.125, true, false, {100'000, 5, 5}},
     {"claude-sonnet-4", 200'000, 64'000, 3, 15, 0.3, 3.75, true, true, {200'000, 2, 1.5}},
-    {"claude-sonnet-4-6", 1'000'000, 64'000, 3, 15, 0.3, 3.75, true, true, {}},
+    {"claude-sonnet-4-6", 1'000'000, 128'000, 3, 15, 0.3, 3.75, true, true, {}},
     {"claude-sonnet-5", 1'000'000, 128'000, 2, 10, 0.2, 2.5, true, false, {}},
     {"claude-sonnet-5-5", 1'000'000, 128'000, 2, 10, 0.1, 2.5, true, false, {}},
     {"claude-opus-4", 200'000, 32'000, 15, 75, 1.5, 18.75, true, true, {}},
@@ -35,6 +35,8 @@ constexpr auto models = std::to_array<ModelInfo>({
     {"claude-fable-5", 1'000'000, 128'000, 10, 50, 1, 12.5, true, false, {}},
     {"claude-fable-5-1", 1'000'000, 128'000, 10, 50, 0.25, 12.5, true, false, {}},
     {"claude-fable-5-2", 1'000'000, 128'000, 8, 40, 0.2, 10, true, false, {}},
+    {"claude-mythos-5", 1'000'000, 128'000, 10, 50, 1, 12.5, true, false, {}},
+    {"claude-mythos-5-1", 1'000'000, 128'000, 10, 50, 0.25, 12.5, true, false, {}},
 
     // OpenAI
     {"gpt-4o", 128'000, 16'384, 2.5, 10, 1.25, 0, true, true, {}},

@@ -21,6 +21,9 @@ constexpr auto presets = std::to_array<ProviderPreset>({
     {"vertex", "vertex",
      "https://{GOOGLE_CLOUD_LOCATION}-aiplatform.googleapis.com/v1/projects/{GOOGLE_CLOUD_PROJECT}/locations/{GOOGLE_CLOUD_LOCATION}",
      "CLOUDSDK_AUTH_ACCESS_TOKEN", "gemini-3.1-pro-preview"},
+    {"vertex-anthropic", "vertex-anthropic",
+     "https://{GOOGLE_CLOUD_LOCATION}-aiplatform.googleapis.com/v1/projects/{GOOGLE_CLOUD_PROJECT}/locations/{GOOGLE_CLOUD_LOCATION}",
+     "CLOUDSDK_AUTH_ACCESS_TOKEN", "claude-sonnet-5-5"},
     {"azure", "azure", "https://{AZURE_OPENAI_RESOURCE}.openai.azure.com/openai/v1", "AZURE_OPENAI_API_KEY", ""},
     {"azure-chat", "azure-chat", "https://{AZURE_OPENAI_RESOURCE}.openai.azure.com/openai/v1", "AZURE_OPENAI_API_KEY", ""},
     {"mistral", "mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "mistral-large-latest"},
@@ -61,8 +64,8 @@ const ProviderPreset* find_provider_preset(std::string_view name) {
 }
 
 std::shared_ptr<const Provider> make_provider(std::string_view wire) {
-  if (wire == "anthropic") return make_anthropic();
   if (wire == "host") return make_neutral();
+  if (auto anthropic = make_anthropic(wire)) return anthropic;
   if (auto responses = make_responses(wire)) return responses;
   if (auto gemini = make_gemini(wire)) return gemini;
   return make_openai(wire);

@@ -107,6 +107,10 @@ class Provider {
   // Appends one message. `first`: no message was encoded before it in this conversation. Must not depend on anything
   // else, so that the bytes of a message never change. A message may encode as several of the wire's.
   virtual void encode_message(const Message& message, bool first, std::string& out) const = 0;
+  // Appends a user message as the last of a request, whose answer before it has `answer_blocks` blocks, with what helps the
+  // vendor's cache to find the request before this one; the model sees no difference. Appends nothing where nothing helps.
+  virtual void encode_last(const Message& /*message*/, bool /*first*/, std::size_t /*answer_blocks*/,
+                                         std::string& /*out*/) const {}
   [[nodiscard]] virtual std::string encode_tail() const = 0;
 
   // `base_url` is the profile's, or empty for the vendor's own.
@@ -137,7 +141,7 @@ struct ProviderPreset {
 // The codec of this wire protocol; null when there is none. Beside "anthropic", "openai" (Chat Completions) and "responses"
 // there are dialects of the latter two, named after the vendor who needs one: "openrouter", "deepseek", "moonshot", "zai",
 // "minimax", "alibaba", "mistral" and "azure-chat"; "azure" and "xai" for Responses. "gemini" is Google's own API, "vertex" the
-// same on its cloud.
+// same on its cloud, and "vertex-anthropic" Claude there.
 [[nodiscard]] std::shared_ptr<const Provider> make_provider(std::string_view wire);
 
 // A price list that goes up for the whole request when its prompt, cached or not, is larger than a limit.

@@ -229,13 +229,18 @@ void ReplyBuilder::close_call(std::size_t number, StreamSink& sink) {
 ToolCall& ReplyBuilder::call(std::size_t number) { return std::get<ToolCall>(reply_.blocks[calls_[number].at]); }
 
 Reply ReplyBuilder::take() {
-  std::erase_if(reply_.blocks, [](const Block& block) {
+  // What was said before a refusal is not whole, so nothing of it is run.
+  const bool refused = reply_.stop == StopReason::refusal;
+  std::erase_if(reply_.blocks, [refused](const Block& block) {
+    if (std::holds_alternative<ToolCall>(block)) return refused;
+    if (const auto* part = std::get_if<ProviderPart>(&block)) return part->json.empty();
     if (const auto* text = std::get_if<Text>(&block)) return text->text.empty() && text->signature.empty();
     const auto* reasoning = std::get_if<Reasoning>(&block);
     return reasoning && reasoning->text.empty() && reasoning->signature.empty();
   });
   // Servers say "stop" beside tool calls, and "tool_calls" beside none.
-  if (!calls_.empty() && (reply_.stop == StopReason::end_turn || reply_.stop == StopReason::other)) {
+  const bool said_otherwise = reply_.stop == StopReason::end_turn || reply_.stop == StopReason::paused;
+  if (!calls_.empty() && (said_otherwise || reply_.stop == StopReason::other)) {
     reply_.stop = StopReason::tool_calls;
   } else if (calls_.empty() && reply_.stop == StopReason::tool_calls) {
     reply_.stop = StopReason::end_turn;

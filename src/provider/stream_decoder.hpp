@@ -75,7 +75,7 @@ class ReplyBuilder {
   [[nodiscard]] Reply& reply() { return reply_; }
   [[nodiscard]] Spent spent() const { return {true, reply_.usage, static_cast<std::int64_t>(bytes_)}; }
 
-  // The finished Reply: without empty blocks, and with a stop reason that agrees with its blocks.
+  // The finished Reply: without empty blocks and calls before a refusal, and with a stop reason that agrees with its blocks.
   [[nodiscard]] Reply take();
 
  private:

@@ -27,11 +27,13 @@ struct Rules {
   bool arrays_of_known;  // an array that does not say of what
   bool open_objects;     // "additionalProperties": false
   bool plain_patterns;   // regular expressions that look around, or at the properties of characters
+  bool plain_names;      // of the root's properties: other than [A-Za-z0-9_.-]{1,64}
 };
 
-constexpr std::array<Rules, 2> rules_of{{
-    {SchemaDialect::openai, true, false, true},
-    {SchemaDialect::xai, true, true, true},
+constexpr std::array<Rules, 3> rules_of{{
+    {SchemaDialect::openai, true, false, true, false},
+    {SchemaDialect::xai, true, true, true, false},
+    {SchemaDialect::anthropic, false, false, false, true},
 }};
 
 template <std::size_t N>
@@ -88,6 +90,13 @@ bool is_array(dom::object schema) {
 bool is_plain(std::string_view pattern) {
   constexpr std::array<std::string_view, 6> signs{"(?=", "(?!", "(?<=", "(?<!", "\\p{", "\\P{"};
   return std::none_of(signs.begin(), signs.end(), [&](std::string_view sign) { return pattern.find(sign) != pattern.npos; });
+}
+
+bool is_plain_name(std::string_view name) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+  };
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), fits);
 }
 
 // --- schemas below the root ------------------------------------------------------------------------------------------
@@ -212,12 +221,17 @@ class Flattener {
     if (const auto properties = object_in(schema, "properties")) {
       for (const auto field : *properties) {
         if (bool allowed = true; field.value.get(allowed) == simdjson::SUCCESS && !allowed) continue;
+        if (!takes(field.key)) continue;
         std::string form;
         Writer(rules_, form).schema(field.value);
         out.add(field.key, std::move(form));
       }
     }
-    if (dom::element required; schema.at_key("required").get(required) == simdjson::SUCCESS) out.require(texts_of(required));
+    if (dom::element required; schema.at_key("required").get(required) == simdjson::SUCCESS) {
+      std::vector<std::string_view> names = texts_of(required);
+      std::erase_if(names, [&](std::string_view name) { return !takes(name); });
+      out.require(names);
+    }
     if (const auto target = referred(schema)) join(out, flatten(*target));
     for (const auto& part : list_of(schema, "allOf")) join(out, flatten(part));
     for (const std::string_view key : {"anyOf", "oneOf"}) join(out, either(list_of(schema, key)));
@@ -231,6 +245,8 @@ class Flattener {
     }
     out.require(part.required);
   }
+
+  bool takes(std::string_view name) const { return !rules_.plain_names || is_plain_name(name); }
 
   Parameters either(const std::vector<dom::object>& branches) {
     Parameters out;

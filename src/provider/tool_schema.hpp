@@ -13,6 +13,7 @@ namespace joey {
 enum class SchemaDialect : std::uint8_t {
   openai,  // OpenAI and those who speak like it, for functions that are not strict
   xai,     // the same, and no object that is closed to properties it does not name
+  anthropic,  // takes all of the language but at the root, where a property's name is [A-Za-z0-9_.-]{1,64}
 };
 
 // `json_schema` as this vendor takes it, minified, properties in their order; a schema without parameters when it is not

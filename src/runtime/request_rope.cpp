@@ -17,11 +17,6 @@ RequestRope::RequestRope(std::shared_ptr<const Provider> provider, ImageLimits i
       images_before_(image_limits_),
       tail_(std::make_shared<const std::string>(provider_->encode_tail())) {}
 
-void RequestRope::encode(const Message& message, bool first, std::string& out) {
-  const auto fitted = images_.fitted(message);
-  provider_->encode_message(fitted ? *fitted : message, first, out);
-}
-
 void RequestRope::set_head(RequestHead head) {
   head_ = std::move(head);
   digester_ = Digester();
@@ -33,29 +28,36 @@ void RequestRope::append(const Message& message) {
   settle_open();
   const bool first = settled_bytes_ == 0;
   if (message.role == Role::user) {
-    open_.clear();
     open_first_ = first;
     has_open_ = true;
     images_before_ = images_;
-    encode(message, first, open_);
+    open(message);
   } else {
     std::string bytes;
-    encode(message, first, bytes);
+    const auto fitted = images_.fitted(message);
+    provider_->encode_message(fitted ? *fitted : message, first, bytes);
     settle(bytes);
+    answer_blocks_ = message.blocks.size();
   }
 }
 
-void RequestRope::replace_last(const Message& message) {
+void RequestRope::replace_last(const Message& message) { open(message); }
+
+void RequestRope::open(const Message& message) {
   open_.clear();
   images_ = images_before_;
-  encode(message, open_first_, open_);
+  const auto fitted = images_.fitted(message);
+  const Message& shown = fitted ? *fitted : message;
+  provider_->encode_message(shown, open_first_, open_);
+  last_.clear();
+  provider_->encode_last(shown, open_first_, answer_blocks_, last_);
 }
 
 void RequestRope::restart(std::span<const Message> messages) {
   settled_.clear();
   settled_bytes_ = 0;
   has_open_ = false;
-  open_.clear();
+  answer_blocks_ = 0;
   images_ = images_before_ = ImageFitter(image_limits_);
   digester_ = Digester();
   if (head_) digester_.update(*head_);
@@ -85,8 +87,9 @@ RequestRope::Request RequestRope::request() const {
   request.body.push_back(head_);
   for (const auto& chunk : settled_) request.body.push_back(chunk);
   if (has_open_) {
-    request.body.push_back(std::make_shared<const std::string>(open_));
-    digester.update(open_);
+    const std::string& open = last_.empty() ? open_ : last_;
+    request.body.push_back(std::make_shared<const std::string>(open));
+    digester.update(open);
   }
   request.body.push_back(tail_);
   digester.update(*tail_);
@@ -100,6 +103,7 @@ void RequestRope::settle_open() {
   has_open_ = false;
   settle(open_);
   open_ = {};
+  last_ = {};
 }
 
 // A chunk that a request still holds does not change: the bytes go to a new one.

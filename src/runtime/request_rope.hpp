@@ -44,7 +44,7 @@ class RequestRope final : public MessageSink {
   [[nodiscard]] std::size_t settled_bytes() const { return (head_ ? head_->size() : 0) + settled_bytes_; }
 
  private:
-  void encode(const Message& message, bool first, std::string& out);
+  void open(const Message& message);
   void settle_open();
   void settle(std::string_view bytes);
   void merge_chunks();
@@ -58,8 +58,10 @@ class RequestRope final : public MessageSink {
   std::size_t settled_bytes_{0};
   Digester digester_;      // of head and settled
   std::string open_;       // the last user message, encoded
+  std::string last_;        // the same as it is sent while it is the last; empty: as it is
   bool open_first_{false};  // nothing is before it
   bool has_open_{false};
+  std::size_t answer_blocks_{0};  // of what the model said before it
   std::shared_ptr<const std::string> tail_;
 };
 

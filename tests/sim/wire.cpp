@@ -206,7 +206,7 @@ void anthropic_answer(dom::array content, Reader& reader) {
     } else if (type == "tool_use") {
       get<dom::object>(block, "input");
       reader.call(get<std::string_view>(block, "id"), get<std::string_view>(block, "name"));
-    } else {
+    } else if (type.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != type.npos || type.empty()) {  // others are the vendor's own
       refuse("an assistant's block of type \"{}\"", type);
     }
   }

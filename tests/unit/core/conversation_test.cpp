@@ -19,6 +19,14 @@ EventBody answered(std::vector<Block> blocks) {
 EventBody result(std::string call, ToolStatus status, std::string text) {
   return event::ToolFinished{std::move(call), "tool", status, std::move(text), {}, {}};
 }
+EventBody paused(std::vector<Block> blocks) {
+  return event::ModelFinished{1, 1, std::move(blocks), StopReason::paused, {}, 0, "model", "anthropic"};
+}
+EventBody model_of(std::string wire) {
+  event::ModelChanged changed;
+  changed.model.wire = std::move(wire);
+  return changed;
+}
 Block call(std::string id) { return ToolCall{std::move(id), "tool", "{}", ""}; }
 
 std::vector<Message> conversation_of(const std::vector<EventBody>& events) {
@@ -125,4 +133,43 @@ TEST_CASE("events in any order make a valid conversation") {
     }
     CHECK(dialogue.problem == "");
   }
+}
+
+TEST_CASE("a paused answer is the end of the next request, and goes on in place") {
+  const Block part = ProviderPart{R"({"type":"server_tool_use","id":"s"})"};
+  std::vector<EventBody> events{said("go"), asked(), paused({Text{"searching"}, part}), said("hurry"), asked()};
+  auto messages = conversation_of(events);
+  REQUIRE(messages.size() == 2);
+  CHECK(messages[1] == Message{Role::assistant, {Text{"searching"}, part}, "anthropic"});
+  // Another request for the same, another pause, and then the end of it.
+  for (const EventBody& event : {asked(), paused({Text{"found"}}), asked(), answered({call("a")}), asked()}) events.push_back(event);
+  messages = conversation_of(events);
+  REQUIRE(messages.size() == 3);
+  CHECK(messages[1] == Message{Role::assistant, {Text{"searching"}, part, Text{"found"}, call("a")}, "anthropic"});
+  CHECK(messages[2].blocks == std::vector<Block>{ToolResult{"a", true, "(No result was recorded.)", {}, "tool"}, Text{"hurry"}});
+}
+
+TEST_CASE("a paused answer that nobody goes on with belongs to no provider any more, and is followed by something") {
+  const Block part = ProviderPart{R"({"type":"server_tool_use","id":"s"})"};
+  const auto pause = [&](const EventBody& then, const EventBody& request) {
+    return conversation_of({said("go"), asked(), paused({Text{"searching"}, part}), said("hurry"), then, request});
+  };
+  event::ModelRequested condense{1, 1, "", 0, 0, "Sum it up."};
+  for (const auto& messages : {pause(model_of("openai"), asked()), pause(said("!"), condense)}) {
+    REQUIRE(messages.size() == 3);
+    CHECK(messages[1] == Message{Role::assistant, {Text{"searching"}, part}, ""});
+    CHECK(messages[2].blocks.front() == Block(Text{"Go on."}));
+    CHECK(messages[2].blocks.at(1) == Block(Text{"hurry"}));
+  }
+  // Another model of the same provider does go on.
+  CHECK(pause(model_of("anthropic"), asked()).size() == 2);
+}
+
+TEST_CASE("a paused answer that leaves with a reduced window is not gone on with") {
+  event::ContextReduced reduced;
+  reduced.keep_from = 2;
+  reduced.text = "What was.";
+  const auto messages = conversation_of({said("go"), asked(), paused({Text{"searching"}}), reduced, said("hurry"), asked()});
+  REQUIRE(messages.size() == 1);
+  CHECK(messages[0].blocks == std::vector<Block>{Text{"What was."}, Text{"hurry"}});
 }

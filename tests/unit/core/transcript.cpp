@@ -154,6 +154,7 @@ Block block(const std::string& word) {
   const std::string inside = word.substr(open + 1, word.size() - open - 2);
   if (kind == "text") return Text{unquoted(inside)};
   if (kind == "reasoning") return Reasoning{unquoted(inside), "signed", false};
+  if (kind == "part") return ProviderPart{inside};
   if (kind == "image") return Image{"image/png", "AA=="};
   if (kind == "tool_result") return ToolResult{unquoted(inside), false, "", {}};
   if (kind != "tool_call") throw std::invalid_argument("there is no block " + kind);
@@ -243,7 +244,7 @@ Input Stage::parse(const std::vector<std::string>& tokens) const {
     input::ModelDone in{words.number("turn", task_.turn), words.number("attempt", task_.attempt), {}};
     in.reply.usage = words.usage();
     in.reply.cost_usd = words.decimal("cost", 0);
-    in.reply.stop = named(words.text("stop", "end_turn"), StopReason::other);
+    in.reply.stop = named(words.text("stop", "end_turn"), StopReason::paused);
     while (words.more()) in.reply.blocks.push_back(block(words.raw()));
     return finished(std::move(in));
   }
@@ -533,8 +534,8 @@ void Stage::check(const Task& before, const Decision& decision) {
     folded = apply(std::move(folded), event, now_);
     conversation_.apply(event, dialogue_);
     if (!std::holds_alternative<event::ModelRequested>(event)) continue;
-    if (dialogue_.messages.empty() || dialogue_.messages.back().role != Role::user) {
-      breaks("a request does not end with a user message");
+    if (dialogue_.messages.empty() || (dialogue_.messages.back().role != Role::user && !folded.pausing)) {
+      breaks("a request does not end with a user message, nor with a paused answer");
     }
   }
   if (folded != decision.after) breaks("the task is not the fold of its events");

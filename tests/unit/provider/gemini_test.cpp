@@ -119,6 +119,10 @@ TEST_CASE("gemini: where requests go, and with what key") {
         "https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/europe-west4/publishers/google/models/"
         "m:streamGenerateContent?alt=sse");
   CHECK(vertex->authenticate("k", {}).headers.at(0).value == "Bearer k");
+  CHECK(vertex->endpoint("https://global-aiplatform.googleapis.com/v1/projects/p/locations/global", "m").url ==
+        "https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/google/models/m:streamGenerateContent?alt=sse");
+  CHECK(vertex->endpoint("https://eu-aiplatform.googleapis.com/v1/projects/p/locations/eu", "m").url ==
+        "https://aiplatform.eu.rep.googleapis.com/v1/projects/p/locations/eu/publishers/google/models/m:streamGenerateContent?alt=sse");
 }
 
 TEST_CASE("gemini: thoughts, text, calls and usage") {

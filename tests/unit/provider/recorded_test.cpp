@@ -128,6 +128,14 @@ TEST_CASE("recorded: what the vendor's servers did goes back, what they cite is 
            Row{"gemini", "google/google-stream-tool-call-arguments", "cc", 0},
            Row{"vertex", "google/google-vertex-stream-tool-call-arguments-nested.1", "c", 0},
            Row{"openai", "perplexity/perplexity-text", "t", 5},
+           Row{"anthropic", "anthropic/anthropic-web-search-tool.1", "ppttttttttttttttttttt", 14},
+           Row{"anthropic", "anthropic/anthropic-web-fetch-tool.1", "tppt", 0},
+           Row{"anthropic", "anthropic/anthropic-code-execution-20260120-prompt-cache.1", "ppppt", 0},
+           Row{"anthropic", "anthropic/anthropic-advisor-stop-reasons", "pppp", 0},
+           Row{"anthropic", "anthropic/anthropic-fallback", "pt", 0},
+           Row{"anthropic", "anthropic/anthropic-tool-search-deferred-regex", "tc", 0},
+           Row{"anthropic", "anthropic/anthropic-programmatic-tool-calling.1", "tc", 0},
+           Row{"anthropic", "anthropic/anthropic-refusal", "", 0},
        }) {
     CAPTURE(row.file);
     const Decoded decoded = decode_pieces(row.wire, {as_events(read(folder() / (std::string(row.file) + ".chunks.txt")))});

@@ -94,3 +94,21 @@ TEST_CASE("a schema that refers to itself or goes deep ends") {
   CHECK(openai(deep) == R"({"type":"object","properties":{}})");
   CHECK(openai(deep + "{}" + std::string(5000, '}')) == R"({"type":"object","properties":{}})");
 }
+
+TEST_CASE("anthropic: the root is an object of properties with plain names, the rest stays as it is") {
+  const auto anthropic = [](std::string_view schema) {
+    std::string out = normalised_schema(schema, SchemaDialect::anthropic);
+    CHECK(is_json(out));
+    CHECK(normalised_schema(out, SchemaDialect::anthropic) == out);
+    return out;
+  };
+  CHECK(anthropic("{}") == R"({"type":"object","properties":{}})");
+  CHECK(anthropic(R"({"type":"object","properties":{"a":{"type":"string"}},"anyOf":[{"required":["a"]},{"required":["b"]}]})") ==
+        R"({"type":"object","properties":{"a":{"type":"string"}}})");
+  CHECK(anthropic(R"({"oneOf":[{"properties":{"a":{"oneOf":[{"type":"string"},{"type":"array"}]}},"required":["a"]}]})") ==
+        R"({"type":"object","properties":{"a":{"oneOf":[{"type":"string"},{"type":"array"}]}},"required":["a"]})");
+  CHECK(anthropic(R"({"type":"object","properties":{"$select":{},"a.b-c_1":{},"é":{},"":{}},"required":["$select","a.b-c_1"]})") ==
+        R"({"type":"object","properties":{"a.b-c_1":{}},"required":["a.b-c_1"]})");
+  const char* const kept = R"({"type":"object","additionalProperties":false,"properties":{"a":{"type":"string","pattern":"(?=x)\\p{L}"}}})";
+  CHECK(anthropic(kept) == kept);
+}

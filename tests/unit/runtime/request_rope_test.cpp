@@ -199,3 +199,40 @@ TEST_CASE("the pieces of a request do not grow with the turns, also when each is
   CHECK(bytes_of(rope.request().body) == from_scratch(*provider, *rope.head(), talk.messages));
   CHECK_MESSAGE(pieces_max <= 24 + bytes / (32U << 10), pieces_max, " pieces of ", bytes, " bytes");
 }
+
+TEST_CASE("a request that adds many blocks shows the cache where the one before it ended, and the next has no more of that") {
+  const auto provider = make_provider("anthropic");
+  const std::string mark = R"("cache_control":{"type":"ephemeral"})";
+  const auto marks_after = [&](std::size_t thoughts, std::size_t calls) {
+    Message answer{Role::assistant, std::vector<Block>(thoughts, Reasoning{"hm", "signed", false}), "anthropic"};
+    Message results{Role::user, {}, ""};
+    for (std::size_t i = 0; i < calls; ++i) {
+      answer.blocks.emplace_back(ToolCall{fmt::format("c{:08}", i), "read_file", "{}", ""});
+      results.blocks.emplace_back(ToolResult{fmt::format("c{:08}", i), false, "text", {}});
+    }
+    RequestRope rope(provider);
+    rope.set_head(head_of(*provider, "be good"));
+    rope.append(user("one"));
+    rope.append(answer);
+    rope.append(results);
+    const auto request = rope.request();
+    const std::string sent = bytes_of(request.body);
+    CHECK(request.bytes == sent.size());
+    CHECK(request.digest == digest(sent));
+    rope.append({Role::assistant, {Text{"two"}}, "anthropic"});
+    rope.append(user("three"));
+    const std::string next = bytes_of(rope.request().body);
+    CHECK(next == from_scratch(*provider, *rope.head(), {user("one"), answer, results, {Role::assistant, {Text{"two"}}, "anthropic"}, user("three")}));
+    std::size_t marks = 0;
+    for (std::size_t at = sent.find(mark); at != sent.npos; at = sent.find(mark, at + 1)) ++marks;
+    const std::string first = R"("tool_use_id":"c00000000","content":"text",)" + mark;
+    CHECK((sent.find(first) != sent.npos) == (marks == 3));
+    return marks;
+  };
+  // Two are always there: at the end of the prompt, and where the vendor puts one at the end of the messages.
+  CHECK(marks_after(0, 9) == 2);   // 18 blocks: within reach
+  CHECK(marks_after(1, 9) == 2);   // 19
+  CHECK(marks_after(2, 9) == 3);   // 20
+  CHECK(marks_after(2, 16) == 3);  // the answer's 18 and one more are within reach of the mark
+  CHECK(marks_after(2, 17) == 2);  // nothing reaches over 19
+}
