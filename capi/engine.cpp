@@ -235,6 +235,18 @@ joey_status joey_engine_replay(joey_engine* engine, const char* task, size_t tas
   });
 }
 
+joey_status joey_engine_bill(joey_engine* engine, const char* task, size_t task_size, joey_text** out_json) {
+  return guarded([&]() -> joey_status {
+    clear(out_json);
+    if (engine == nullptr || out_json == nullptr) return invalid("engine or out_json is NULL");
+    const std::string id(view(task, task_size));
+    auto ledger = engine->host->wait<Ledger>([id](Engine& e, Completion<Ledger> done) { e.bill(id, std::move(done)); });
+    if (!ledger) return fail(ledger.error());
+    *out_json = make_text(to_json(id, *ledger));
+    return JOEY_OK;
+  });
+}
+
 joey_status joey_engine_audit(joey_engine* engine, const char* task, size_t task_size, joey_audit** out_audit) {
   return guarded([&]() -> joey_status {
     clear(out_audit);

@@ -8,6 +8,8 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <map>
+#include <string>
 
 #include "event.hpp"
 #include "interrupts.hpp"
@@ -156,6 +158,81 @@ int replay(const Options& options) {
                                clean(text_of(mismatch, "expected")), clean(text_of(mismatch, "actual"))));
   }
   return exact ? exit_completed : exit_failed;
+}
+
+namespace {
+
+// The attempts that one model had.
+struct ModelBill {
+  std::int64_t requests{0};
+  std::int64_t failed{0};
+  bool estimated{false};
+  std::int64_t read{0};
+  std::int64_t cached{0};
+  std::int64_t written{0};
+  double cost_usd{0};
+
+  void add(Object entry) {
+    const Object usage = object_of(entry, "usage");
+    cached += number_of(usage, "cache_read");
+    read += number_of(usage, "input") + number_of(usage, "cache_read") + number_of(usage, "cache_write");
+    written += number_of(usage, "output");
+    cost_usd += real_of(entry, "cost_usd");
+    estimated |= flag_of(entry, "estimated");
+  }
+};
+
+std::string bill_line(std::string_view name, std::string_view requests, std::string_view failed, const ModelBill& bill) {
+  return fmt::format("{:<34} {:>8} {:>7} {:>9} {:>7} {:>9} {:>10}\n", name, requests, failed, count_text(bill.read),
+                     bill.read > 0 ? fmt::format("{} %", 100 * bill.cached / bill.read) : "-", count_text(bill.written),
+                     (bill.estimated ? "~" : "") + cost_text(bill.cost_usd));
+}
+
+}  // namespace
+
+int bill(const Options& options) {
+  const joey::Engine engine = open_engine(options, false);
+  const joey::Text json = engine.bill(options.task);
+  Terminal terminal;
+  if (options.output == OutputFormat::jsonl) {
+    terminal.write(json_line(json.view(), terminal.terminal()));
+    return exit_completed;
+  }
+  JsonReader reader;
+  const Object ledger = reader.object(json);
+  std::map<std::string, ModelBill> models;
+  ModelBill sum;
+  for (const auto item : array_of(ledger, "attempts")) {
+    Object attempt;
+    if (item.get(attempt) != simdjson::SUCCESS) continue;
+    ModelBill& model = models[fmt::format("{} {}", clean(text_of(attempt, "provider")), clean(text_of(attempt, "model")))];
+    const std::string_view outcome = text_of(attempt, "outcome");
+    const bool failed = outcome != "answered" && outcome != "open";
+    for (ModelBill* of : {&model, &sum}) {
+      of->add(attempt);
+      ++of->requests;
+      of->failed += failed ? 1 : 0;
+    }
+  }
+  terminal.write(terminal.paint(Tone::dim, fmt::format("{:<34} {:>8} {:>7} {:>9} {:>7} {:>9} {:>10}\n", "", "requests", "failed", "read", "cached",
+                                                       "written", "cost")));
+  for (const auto& [name, model] : models) terminal.write(bill_line(name, std::to_string(model.requests), std::to_string(model.failed), model));
+  for (const auto item : array_of(ledger, "subtasks")) {
+    Object subtask;
+    if (item.get(subtask) != simdjson::SUCCESS) continue;
+    ModelBill own;
+    own.add(subtask);
+    sum.add(subtask);
+    terminal.write(bill_line(fmt::format("subtask {}", clean(text_of(subtask, "task"))), "", "", own));
+  }
+  terminal.write(bill_line("all", std::to_string(sum.requests), std::to_string(sum.failed), sum));
+  for (const auto item : array_of(ledger, "breaks")) {
+    Object broken;
+    if (item.get(broken) != simdjson::SUCCESS) continue;
+    terminal.write(terminal.paint(Tone::dim, fmt::format("the cached beginning was lost at seq {} ({}), for about {}\n", number_of(broken, "seq"),
+                                                         clean(text_of(broken, "cause")), cost_text(real_of(broken, "cost_usd")))));
+  }
+  return exit_completed;
 }
 
 int audit(const Options& options) {

@@ -1,4 +1,4 @@
-// Looking at what the store holds: tasks, show, events, replay, audit.
+// Looking at what the store holds: tasks, show, events, replay, bill, audit.
 #pragma once
 
 #include "options.hpp"
@@ -10,6 +10,7 @@ namespace cli {
 [[nodiscard]] int show(const Options& options);
 [[nodiscard]] int events(const Options& options);
 [[nodiscard]] int replay(const Options& options);
+[[nodiscard]] int bill(const Options& options);
 [[nodiscard]] int audit(const Options& options);
 
 }  // namespace cli

@@ -23,6 +23,7 @@ int dispatch(const cli::Options& options) {
     case cli::Command::show: return cli::show(options);
     case cli::Command::events: return cli::events(options);
     case cli::Command::replay: return cli::replay(options);
+    case cli::Command::bill: return cli::bill(options);
     case cli::Command::audit: return cli::audit(options);
     case cli::Command::checkpoints: return cli::checkpoints(options);
     case cli::Command::diff: return cli::diff(options);

@@ -35,6 +35,7 @@ class Parser {
     define_show(app);
     define_events(app);
     define_replay(app);
+    define_bill(app);
     define_audit(app);
     define_checkpoints(app);
     define_diff(app);
@@ -154,6 +155,14 @@ class Parser {
     add_database(sub);
     add_output(sub);
     sub.footer("Exit code: 0 when every request matches, 1 when one does not.");
+  }
+
+  void define_bill(CLI::App& app) {
+    CLI::App& sub = command(app, Command::bill, "bill", "What a task has cost: by model, with attempts that failed, and its subtasks");
+    add_task(sub);
+    add_database(sub);
+    add_output(sub);
+    sub.footer("With --output jsonl every attempt is there.");
   }
 
   void define_audit(CLI::App& app) {

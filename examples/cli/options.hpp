@@ -22,7 +22,7 @@ struct UsageError : std::runtime_error {
 };
 
 enum class Command : unsigned char {
-  run, resume, tasks, show, events, replay, audit, checkpoints, diff, restore, tool, tools, models, project, explain
+  run, resume, tasks, show, events, replay, bill, audit, checkpoints, diff, restore, tool, tools, models, project, explain
 };
 enum class OutputFormat : unsigned char { text, jsonl };
 
@@ -30,7 +30,7 @@ struct Options {
   Command command{Command::run};
 
   std::string prompt;     // run: "-" was read from standard input already
-  std::string task;       // resume, show, events, replay
+  std::string task;       // resume, show, events, replay, bill
   std::string message;    // resume
   std::string verify;            // audit: the file of an export; empty: make one
   std::string checkpoint;        // diff, restore

@@ -704,6 +704,21 @@ JOEY_API joey_status joey_engine_read_events(joey_engine *engine, const char *ta
 JOEY_API joey_status joey_engine_replay(joey_engine *engine, const char *task, size_t task_size, joey_text **out_json);
 
 /**
+ * What a task has cost, from its journal: a line for each request to a model, whatever came of it.
+ *
+ * @param out_json  {"task","attempts":[{"seq","turn","attempt","provider","model","outcome","usage","cost_usd","estimated"}...],
+ *                  "subtasks":[{"task","usage","cost_usd"}...],"breaks":[{"seq","cause","cost_usd"}...],"usage","cost_usd",
+ *                  "cached_share"}. `outcome` is "answered", a class of failure ("rate", "network", ..., "interrupted") or
+ *                  "open"; `estimated` says that the provider had not counted all of it. A usage is {"input","output",
+ *                  "cache_read","cache_write","reasoning"} in tokens, the last a part of the second. `breaks` are requests that
+ *                  could not share their beginning with the one before, with what that is estimated to have cost. The sums
+ *                  hold the subtasks that have ended. `cached_share`: of what was read, what came from the provider's cache, 0 to 1.
+ * @return JOEY_OK; JOEY_ERR_NOT_FOUND; JOEY_ERR_CORRUPT; JOEY_ERR_UNSUPPORTED, as of joey_engine_replay().
+ * Waits. Since: 1.0.
+ */
+JOEY_API joey_status joey_engine_bill(joey_engine *engine, const char *task, size_t task_size, joey_text **out_json);
+
+/**
  * An export for auditors, of the whole store or of one task: what was decided, by which rule or whose word, what was run and
  * changed, in lines bound to each other by hashes.
  */

@@ -276,6 +276,12 @@ class Engine {
     check(joey_engine_replay(get(), task.data(), task.size(), &json));
     return Text(json);
   }
+  // What it has cost, attempt by attempt.
+  [[nodiscard]] Text bill(std::string_view task) const {
+    joey_text* json = nullptr;
+    check(joey_engine_bill(get(), task.data(), task.size(), &json));
+    return Text(json);
+  }
 
   // With Loop::host: the host's own loop watches poll_fd(), for poll_timeout() at most, and calls step().
   [[nodiscard]] int poll_fd() const {

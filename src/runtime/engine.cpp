@@ -161,6 +161,13 @@ void Engine::replay(std::string id, Completion<ReplayReport> done) {
   });
 }
 
+void Engine::bill(std::string id, Completion<Ledger> done) {
+  load_journal(*store_, std::move(id), [done = std::move(done)](Result<std::shared_ptr<Journal>> journal) {
+    if (!journal) return done(tl::unexpected(std::move(journal.error())));
+    done(ledger_of((*journal)->events));
+  });
+}
+
 void Engine::run_tool(std::shared_ptr<Session> session, std::string_view name, std::string arguments, CancelToken cancel,
                       Completion<ToolOutcome> done) {
   if (stopped_) return done(closed());

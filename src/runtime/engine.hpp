@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "base/scheduler.hpp"
+#include "core/ledger.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/model_client.hpp"
 #include "runtime/session.hpp"
@@ -47,6 +48,8 @@ class Engine {
   void deliver(std::shared_ptr<Session> session, std::string id, Input input, Completion<void> done);
 
   void replay(std::string id, Completion<ReplayReport> done);
+  // What the task has cost, read off its journal.
+  void bill(std::string id, Completion<Ledger> done);
 
   // Runs a tool without a task. The token stops it.
   void run_tool(std::shared_ptr<Session> session, std::string_view name, std::string arguments, CancelToken cancel,

@@ -80,6 +80,10 @@ static void engines(int32_t loop) {
   INVALID(joey_engine_replay(w.engine, "x", 1, NULL));
   INVALID(joey_engine_replay(w.engine, NULL, 1, &text));
   CHECK_STATUS(joey_engine_replay(w.engine, "task_none", 9, &text), JOEY_ERR_NOT_FOUND);
+  INVALID(joey_engine_bill(NULL, "x", 1, &text));
+  INVALID(joey_engine_bill(w.engine, "x", 1, NULL));
+  INVALID(joey_engine_bill(w.engine, NULL, 1, &text));
+  CHECK_STATUS(joey_engine_bill(w.engine, "task_none", 9, &text), JOEY_ERR_NOT_FOUND);
   world_close(&w);
 }
 

@@ -40,6 +40,7 @@ static void misuse_everything(void *user_data, joey_tool_call *call) {
   MISUSE(joey_engine_get_task(w->engine, id, strlen(id), &text));
   MISUSE(joey_engine_read_events(w->engine, id, strlen(id), 1, 0, &text));
   MISUSE(joey_engine_replay(w->engine, id, strlen(id), &text));
+  MISUSE(joey_engine_bill(w->engine, id, strlen(id), &text));
   MISUSE(joey_subscription_next(w->events, &event, sizeof event, 1, -1, &count));
   CHECK(count == 0);
   note_vtable(&tool, "another");

@@ -104,6 +104,11 @@ static void host_model(int32_t loop) {
   OK(joey_engine_replay(w.engine, id, strlen(id), &text)); /* what a host's model was asked is replayed as well */
   CHECK_HOLDS(joey_text_data(text), "\"requests\":5,\"matched\":5");
   joey_text_destroy(text);
+  OK(joey_engine_bill(w.engine, id, strlen(id), &text));
+  CHECK_HOLDS(joey_text_data(text), "\"turn\":1,\"attempt\":1,\"provider\":\"mine\",\"model\":\"mine\",\"outcome\":\"overload\"");
+  CHECK_HOLDS(joey_text_data(text), "\"outcome\":\"answered\",\"usage\":{\"input\":1000,\"output\":10,\"cache_read\":5,\"cache_write\":7,\"reasoning\":0},\"cost_usd\":0.25,");
+  CHECK_HOLDS(joey_text_data(text), "\"outcome\":\"malformed\"");
+  joey_text_destroy(text);
   world_close(&w);
   CHECK(b.destroyed == 1 && b.cancelled == 0);
 }
