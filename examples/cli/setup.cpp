@@ -82,7 +82,7 @@ std::string ollama_url() {
   const std::size_t bracket = host.rfind(']');  // of an IPv6 address
   const bool has_port = colon != std::string::npos && (bracket == std::string::npos || colon > bracket);
   if (!has_port && scheme == "http://" && host.find('/') == std::string::npos) host += ":11434";
-  return scheme + host + (host.ends_with("/v1") ? "" : "/v1");
+  return scheme + host;
 }
 
 // How a provider is reached.

@@ -26,6 +26,11 @@ struct Applier {
     const auto found = std::find_if(task.calls.begin(), task.calls.end(), [&](const auto& call) { return call.id == id; });
     return found == task.calls.end() ? nullptr : &*found;
   }
+  // What the next request has that the last one had not.
+  void join(std::int64_t weight) {
+    task.new_bytes += weight;
+    task.pending += weight;
+  }
   void set_state(std::string_view id, CallState state) {
     if (auto* call = find(id)) call->state = state;
   }
@@ -45,14 +50,14 @@ struct Applier {
   }
   void operator()(const event::UserMessage& e) {
     const std::string& read = e.for_model.empty() ? e.text : e.for_model;
-    task.new_bytes += added_weight(read.size(), e.images);
+    join(added_weight(read.size(), e.images));
     if (e.by != Actor::person) return;
     task.news = true;
     task.tainted = false;
     if (task.title.empty()) task.title = first_line(e.text);
   }
   void operator()(const event::EnvironmentNoted& e) {
-    task.new_bytes += added_weight(e.text.size());
+    join(added_weight(e.text.size()));
   }
   void operator()(const event::CheckpointTaken&) {}
   void operator()(const event::Egress&) {}
@@ -61,6 +66,7 @@ struct Applier {
     task.mistakes = mistakes_after(task);
     task.instruction = e.instruction;
     task.sent_bytes = task.new_bytes;
+    task.pending = 0;
     task.pending_results = 0;
     task.pending_text = 0;
     if (e.turn != task.turn) task.failures = 0;
@@ -153,7 +159,7 @@ struct Applier {
   void operator()(const event::QuestionAsked& e) { set_state(e.call, CallState::questioning); }
   void operator()(const event::ToolStarted& e) { set_state(e.call, CallState::running); }
   void operator()(const event::ToolFinished& e) {
-    task.new_bytes += added_weight(e.text.size(), e.images);
+    join(added_weight(e.text.size(), e.images));
     ++task.pending_results;
     task.pending_text += added_weight(e.text.size());
     auto* call = find(e.call);
@@ -192,6 +198,11 @@ struct Applier {
     task.context_tokens = e.tokens_after;
     task.new_bytes = 0;
     task.sent_bytes = 0;
+    if (e.pending_to > 0) {
+      const std::int64_t shortened = std::min(task.pending_text, task.pending_results * (e.pending_to + 2 * frame_weight));
+      task.pending -= task.pending_text - shortened;
+      task.pending_text = shortened;
+    }
     task.instruction.clear();
     task.condense_asked = false;
     task.condense_failed = false;

@@ -20,10 +20,7 @@ struct Bookkeeper {
   void operator()(const event::ModelRequested& e) {
     ledger.attempts.push_back({seq, e.turn, e.attempt, config.provider, config.model, "open", {}, 0, false});
   }
-  void operator()(const event::ModelFinished& e) {
-    book("answered", e.usage, e.cost_usd, false);
-    if (!e.model.empty()) ledger.attempts.back().model = e.model;
-  }
+  void operator()(const event::ModelFinished& e) { book("answered", e.usage, e.cost_usd, false); }
   void operator()(const event::ModelFailed& e) { book(std::string(name_of(e.error)), e.usage, e.cost_usd, e.estimated); }
   void operator()(const event::SubtaskFinished& e) {
     ledger.subtasks.push_back({e.child, e.usage, e.cost_usd});

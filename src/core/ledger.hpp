@@ -16,7 +16,7 @@ struct LedgerAttempt {
   std::int64_t turn{0};
   std::int64_t attempt{0};
   std::string provider;
-  std::string model;
+  std::string model;    // that was asked
   std::string outcome;  // "answered", the class of the failure, or "open": nothing has come of it yet
   Usage usage;
   double cost_usd{0};

@@ -744,7 +744,7 @@ class Decider {
     if (task().too_long) tokens = std::min(tokens, input_tokens_max(task()));
     ContextPlan out;
     if (around_.conversation != nullptr) out.window = around_.conversation->window();
-    out.pending = task().new_bytes - task().sent_bytes;
+    out.pending = task().pending;
     out.pending_results = task().pending_results;
     out.pending_text = task().pending_text;
     const auto bytes = static_cast<std::int64_t>(static_cast<double>(tokens) * window_bytes_per_token(out));

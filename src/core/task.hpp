@@ -260,7 +260,8 @@ struct Task {
   std::int64_t context_tokens{0};  // of the last request and its answer, as the provider counted
   std::int64_t new_bytes{0};       // added to the conversation since, in weight
   std::int64_t sent_bytes{0};      // of these, what the request under way has
-  std::int64_t pending_results{0};  // results that no request has had yet,
+  std::int64_t pending{0};          // in weight: what no request has had yet,
+  std::int64_t pending_results{0};  // the results among it,
   std::int64_t pending_text{0};     // and their weight but for images
   double bytes_per_token{3};       // of what is added, as the provider has counted lately; at most 3
   std::string instruction;         // of the last request, which asks for a summary; empty: it does not

@@ -53,6 +53,8 @@ ImageLimits image_limits(std::string_view wire, const ModelInfo& model) {
   } else if (wire == "gemini" || wire == "vertex") {
     limits.types = "png,jpeg,webp";
     limits.bytes_max = 7 * megabyte;
+  } else if (wire == "ollama") {
+    limits.types = "png,jpeg,webp";
   }
   return limits;
 }

@@ -4,6 +4,7 @@
 #include "provider/anthropic.hpp"
 #include "provider/gemini.hpp"
 #include "provider/neutral.hpp"
+#include "provider/ollama.hpp"
 #include "provider/openai.hpp"
 #include "provider/provider.hpp"
 #include "provider/responses.hpp"
@@ -12,7 +13,7 @@ namespace joey {
 namespace {
 
 constexpr auto presets = std::to_array<ProviderPreset>({
-    // name, wire, base_url, key_variable, model, wire_elsewhere
+    // name, wire, base_url, key_variable, model, wire_elsewhere, context_window
     {"anthropic", "anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY", "claude-sonnet-5-5"},
     {"openai", "responses", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-6.1-sol", "openai"},
     {"openai-chat", "openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "gpt-4.1"},
@@ -47,7 +48,8 @@ constexpr auto presets = std::to_array<ProviderPreset>({
     {"deepinfra", "openai", "https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY", ""},
     // Servers on the person's own machine. OLLAMA_HOST is for the host to read.
     {"litellm", "openai", "http://127.0.0.1:4000/v1", "LITELLM_API_KEY", ""},
-    {"ollama", "openai", "http://127.0.0.1:11434/v1", "", ""},
+    // Ollama makes room for as many tokens as it is told, which a large window has no memory for.
+    {"ollama", "ollama", "http://127.0.0.1:11434", "", "", "", 32'768},
     {"lmstudio", "openai", "http://127.0.0.1:1234/v1", "", ""},
     {"llamacpp", "openai", "http://127.0.0.1:8080/v1", "", ""},
     {"vllm", "openai", "http://127.0.0.1:8000/v1", "", ""},
@@ -68,6 +70,7 @@ std::shared_ptr<const Provider> make_provider(std::string_view wire) {
   if (auto anthropic = make_anthropic(wire)) return anthropic;
   if (auto responses = make_responses(wire)) return responses;
   if (auto gemini = make_gemini(wire)) return gemini;
+  if (wire == "ollama") return make_ollama();
   return make_openai(wire);
 }
 

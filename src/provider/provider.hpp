@@ -33,6 +33,7 @@ struct ModelParams {
   // How much the model should think: "none", "minimal", "low", "medium", "high", "xhigh", "max"; empty: the vendor's default,
   // nothing is sent. A model that lacks the level gets the nearest it has, one that does not think gets none.
   std::string reasoning_effort{};
+  std::int64_t context_window{0};  // in tokens, for servers that have to be told; 0: theirs
 };
 
 struct HttpHeader {
@@ -133,6 +134,7 @@ struct ProviderPreset {
   std::string_view key_variable;  // "OPENROUTER_API_KEY"; empty: needs none
   std::string_view model;         // the default; empty: the person must choose
   std::string_view wire_elsewhere{};  // that other servers speak in its place, at a base URL of the person's; empty: the same
+  std::int64_t context_window{0};     // that its models are given, where the person says nothing else; 0: their own
 };
 
 [[nodiscard]] std::span<const ProviderPreset> provider_presets();

@@ -242,7 +242,7 @@ Status open_network(SessionRequest& request, SessionSetup& setup, UvLoop& loop) 
 }
 
 // How much the model reads, writes and thinks.
-Status read_context(const ModelChoice& choice, const ModelInfo& info, TaskConfig& config) {
+Status read_context(const ModelChoice& choice, const ModelInfo& info, std::int64_t window_of_provider, TaskConfig& config) {
   constexpr std::array<std::string_view, 7> efforts{"none", "minimal", "low", "medium", "high", "xhigh", "max"};
   const std::string& effort = choice.reasoning_effort;
   if (!effort.empty() && std::find(efforts.begin(), efforts.end(), effort) == efforts.end()) {
@@ -250,7 +250,8 @@ Status read_context(const ModelChoice& choice, const ModelInfo& info, TaskConfig
                    fmt::format("there is no reasoning effort \"{}\"; there are: {}", effort, fmt::join(efforts, ", ")));
   }
   config.reasoning_effort = effort;
-  config.context_window = choice.context_window > 0 ? choice.context_window : info.context_window;
+  const std::int64_t known = window_of_provider > 0 ? window_of_provider : info.context_window;
+  config.context_window = choice.context_window > 0 ? choice.context_window : known;
   // A small model needs its window for reading rather.
   config.output_tokens_max = choice.output_tokens_max > 0
                                  ? choice.output_tokens_max
@@ -345,7 +346,8 @@ Result<SessionModel> Host::make_model(ModelChoice choice, const std::shared_ptr<
     return tl::unexpected(std::move(read.error()));
   }
   const ModelInfo info = model_info(config.model);
-  if (Status read = read_context(choice, info, config); !read) return tl::unexpected(std::move(read.error()));
+  const ProviderPreset* preset = find_provider_preset(choice.provider);
+  if (Status read = read_context(choice, info, preset == nullptr ? 0 : preset->context_window, config); !read) return tl::unexpected(std::move(read.error()));
   read_prices(choice.prices, info, config);
   config.images = image_limits(config.wire, info);
   made.provider = make_provider(config.wire);

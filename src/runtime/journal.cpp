@@ -83,7 +83,7 @@ void load_journal(Store& store, std::string task, Completion<std::shared_ptr<Jou
 RequestHead make_head(const Provider& provider, const TaskConfig& config, std::string system,
                       std::vector<ToolSpec> tools) {
   const Prompt prompt{std::move(system), std::move(tools)};
-  const ModelParams params{config.model, config.output_tokens_max, config.temperature, config.reasoning_effort};
+  const ModelParams params{config.model, config.output_tokens_max, config.temperature, config.reasoning_effort, config.context_window};
   return std::make_shared<const std::string>(provider.encode_head(prompt, params));
 }
 

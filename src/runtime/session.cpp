@@ -217,7 +217,7 @@ std::shared_ptr<const Session::ReadyPrompt> Session::find_prompt(const event::Pr
 }
 
 RequestHead Session::head(const TaskConfig& config, const ReadyPrompt& prompt) {
-  const std::string key = fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}", config.wire, config.model, config.output_tokens_max,
+  const std::string key = fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", config.wire, config.model, config.context_window, config.output_tokens_max,
                                       config.temperature, config.reasoning_effort, prompt.system.digest, prompt.tools.digest);
   const auto found = heads_.find(key);
   if (found != heads_.end()) return found->second;

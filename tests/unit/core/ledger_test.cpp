@@ -56,7 +56,7 @@ TEST_CASE("Every attempt is in the ledger, and the sums are those of all") {
   };
   is(0, 2, "first", "network", 0.25, true);
   is(1, 4, "first", "auth", 0, false);
-  is(2, 8, "second-2026", "answered", 1, false);
+  is(2, 8, "second", "answered", 1, false);
   is(3, 11, "second", "open", 0, false);
   CHECK(ledger.attempts[2].provider == "openai");
   REQUIRE(ledger.subtasks.size() == 1);

@@ -49,8 +49,8 @@ TEST_CASE("every preset leads to a codec and an address") {
   }
   CHECK(find_provider_preset("nobody") == nullptr);
   CHECK(find_provider_preset("ollama")->key_variable.empty());
-  CHECK(make_provider("openai")->endpoint(find_provider_preset("ollama")->base_url, "m").url ==
-        "http://127.0.0.1:11434/v1/chat/completions");
+  CHECK(make_provider("ollama")->endpoint(find_provider_preset("ollama")->base_url, "m").url ==
+        "http://127.0.0.1:11434/api/chat");
 }
 
 TEST_CASE("models that were trained on another way to edit are offered that instead of apply_diff") {
