@@ -52,6 +52,37 @@ joey::Message result_of(int turn) {
   return {joey::Role::user, {joey::ToolResult{id, false, "1 | Bread, butter, cheese.\n2 | Call back before noon.", {}}}, ""};
 }
 
+// What clients give that make each request anew from the conversation and from what is around it: the time in the system
+// prompt, or at the end of the last message alone.
+void report_naive(const bench::Report& report, int turns) {
+  const auto provider = joey::make_provider("anthropic");
+  const auto shared_of = [&](bool in_system) {
+    std::vector<joey::Message> conversation{{joey::Role::user, {joey::Text{"Read the notes."}}, ""}};
+    std::string previous;
+    double possible = 0;
+    double shared = 0;
+    for (int turn = 1; turn <= turns; ++turn) {
+      const std::string time = "The time is " + std::to_string(100'000 + turn) + ".";
+      std::string body = provider->encode_head({std::string(8'000, 's') + (in_system ? time : std::string()), {}}, {"claude", 8'192});
+      for (std::size_t i = 0; i < conversation.size(); ++i) {
+        joey::Message message = conversation[i];
+        if (!in_system && i + 1 == conversation.size()) message.blocks.emplace_back(joey::Text{time});
+        provider->encode_message(message, i == 0, body);
+      }
+      body += provider->encode_tail();
+      const auto differs = std::mismatch(previous.begin(), previous.end(), body.begin(), body.end());
+      shared += static_cast<double>(differs.first - previous.begin());
+      possible += static_cast<double>(previous.size());
+      previous = std::move(body);
+      conversation.push_back(answer_of(turn));
+      conversation.push_back(result_of(turn));
+    }
+    return 100.0 * shared / possible;
+  };
+  report.line("request_growth.naive_time_in_system", shared_of(true), "%", "the same of a client with the time in its system prompt");
+  report.line("request_growth.naive_time_in_last_message", shared_of(false), "%", "the same with it at the end of the last message alone");
+}
+
 // As in a task: the answer joins while its request is still held, then that is let go, then the next is made.
 void report_build(const bench::Report& report) {
   joey::RequestRope rope(joey::make_provider("anthropic"));
@@ -85,6 +116,7 @@ void report_build(const bench::Report& report) {
 int main(int count, char** arguments) {
   const bench::Report report(bench::parse_options(count, arguments));
   report_prefix(report, 200);
+  report_naive(report, 200);
   report_build(report);
   return 0;
 }
