@@ -10,6 +10,8 @@ inline constexpr const char* environment_help =
     "Environment:\n"
     "  ANTHROPIC_API_KEY, OPENAI_API_KEY, OPENROUTER_API_KEY, ...\n"
     "                            The providers' keys. The first that is set chooses the provider\n"
+    "  AWS_REGION                Where Amazon Bedrock is; its key is in AWS_BEARER_TOKEN_BEDROCK, or in the variables of AWS's\n"
+    "                            own programs\n"
     "  OLLAMA_HOST               Where Ollama listens; chooses it when no key is set\n"
     "  JOEY_PROVIDER, JOEY_MODEL Defaults of --provider and --model\n"
     "  NO_COLOR                  No colours\n";

@@ -91,6 +91,15 @@ struct Access {
   std::string api_key;
 };
 
+// The pair that other programs of AWS's use, as joey takes it; empty when it is not set.
+std::string aws_keys() {
+  const std::string id = variable("AWS_ACCESS_KEY_ID");
+  const std::string secret = variable("AWS_SECRET_ACCESS_KEY");
+  if (id.empty() || secret.empty()) return {};
+  const std::string token = variable("AWS_SESSION_TOKEN");
+  return fmt::format("{}:{}{}{}", id, secret, token.empty() ? "" : ":", token);
+}
+
 // `base_url` is the person's own, `key_variable` too; both may be empty.
 Access access_to(const std::string& provider, const std::string& base_url, const std::string& key_variable = {}) {
   Access access{base_url, {}};
@@ -102,6 +111,7 @@ Access access_to(const std::string& provider, const std::string& base_url, const
   const std::string name = key_variable.empty() && row ? row->key_variable : key_variable;
   if (name.empty()) return access;
   access.api_key = variable(name.c_str());
+  if (access.api_key.empty() && provider == "bedrock") access.api_key = aws_keys();
   if (access.api_key.empty() && (base_url.empty() || !key_variable.empty())) {
     throw UsageError(fmt::format("{0} is not set: provider \"{1}\" needs its key there", name, provider));
   }

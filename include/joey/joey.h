@@ -246,7 +246,8 @@ typedef struct joey_session_options {
                                  joey_engine_add_provider(). NULL: "anthropic". */
   const char *model;        /**< NULL: the provider's default. */
   const char *base_url;     /**< As "http://127.0.0.1:8080/v1". NULL: the provider's. */
-  const char *api_key;      /**< Kept in memory only: it is in no journal, event or message. NULL: none is sent. */
+  const char *api_key;      /**< Kept in memory only: it is in no journal, event or message. For "bedrock" a token, or what AWS
+                                 signs with: "ACCESS_KEY_ID:SECRET_ACCESS_KEY" or with ":SESSION_TOKEN". NULL: none is sent. */
   const char *allow;        /**< Rules for what runs without asking, between commas or one a line (a comma of a rule's own is
                                  "\\,"). A rule is
                                    "read", "edit", "command", "mcp", "modes", "subtasks", "custom", "all": groups of tools;

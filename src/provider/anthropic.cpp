@@ -91,8 +91,9 @@ std::int64_t budget_of(std::string_view effort) {
   return effort == "high" ? 20'000 : 32'000;
 }
 
-// Returns whether the model was asked to think: it then takes no temperature.
-bool write_thinking(JsonWriter& json, const ModelParams& params) {
+}  // namespace
+
+bool write_claude_thinking(JsonWriter& json, const ModelParams& params) {
   const Thinking* family = thinking_of(params.model);
   const std::string_view wanted = params.reasoning_effort;
   if (!family || (wanted.empty() && !family->bound)) return false;
@@ -116,6 +117,13 @@ bool write_thinking(JsonWriter& json, const ModelParams& params) {
   json.key("output_config").begin_object().field("effort", nearest_level(family->levels, wanted)).end_object();
   return true;
 }
+
+bool claude_thinks_by_budget(std::string_view model) {
+  const Thinking* family = thinking_of(model);
+  return family != nullptr && family->levels.empty();
+}
+
+namespace {
 
 // --- encoding --------------------------------------------------------------------------------------------------------
 
@@ -610,7 +618,7 @@ class Anthropic final : public Provider {
       json.field("model", params.model);
     }
     json.field("max_tokens", std::max<std::int64_t>(params.output_tokens_max, 1)).field("stream", true);
-    const bool thinks = write_thinking(json, params);
+    const bool thinks = write_claude_thinking(json, params);
     if (!thinks && params.temperature >= 0 && model_info(params.model).temperature) {
       json.field("temperature", params.temperature);
     }
@@ -655,7 +663,7 @@ class Anthropic final : public Provider {
     }
     const Thinking* family = thinking_of(model);
     // Models that think by a budget do so between calls only when asked; the others always do.
-    if (family && family->levels.empty()) out.headers.push_back({"anthropic-beta", "interleaved-thinking-2025-05-14"});
+    if (claude_thinks_by_budget(model)) out.headers.push_back({"anthropic-beta", "interleaved-thinking-2025-05-14"});
     if (family && family->bound) out.headers.push_back({"anthropic-beta", "thinking-binding-controls-2026-08-01"});
     return out;
   }

@@ -43,11 +43,11 @@ ImageLimits image_limits(std::string_view wire, const ModelInfo& model) {
   ImageLimits limits;
   if (!model.images) {
     limits.types = "none";
-  } else if (wire == "anthropic" || wire == "vertex-anthropic" || wire == "bedrock") {
+  } else if (wire == "anthropic" || wire == "vertex-anthropic" || wire.starts_with("bedrock")) {
     limits.types = "jpeg,png,gif,webp";
     limits.bytes_max = megabyte * (wire == "anthropic" ? 30 : 15) / 4;  // 10 and 5 MB in base64
     limits.side_max = 8'000;
-    limits.count_max = wire == "bedrock" ? 20 : model.context_window >= 1'000'000 ? 600 : 100;
+    limits.count_max = wire.starts_with("bedrock") ? 20 : model.context_window >= 1'000'000 ? 600 : 100;
     limits.many = 20;
     limits.many_side_max = 2'000;
   } else if (wire == "gemini" || wire == "vertex") {

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "provider/anthropic.hpp"
+#include "provider/bedrock.hpp"
 #include "provider/gemini.hpp"
 #include "provider/neutral.hpp"
 #include "provider/ollama.hpp"
@@ -25,6 +26,7 @@ constexpr auto presets = std::to_array<ProviderPreset>({
     {"vertex-anthropic", "vertex-anthropic",
      "https://{GOOGLE_CLOUD_LOCATION}-aiplatform.googleapis.com/v1/projects/{GOOGLE_CLOUD_PROJECT}/locations/{GOOGLE_CLOUD_LOCATION}",
      "CLOUDSDK_AUTH_ACCESS_TOKEN", "claude-sonnet-5-5"},
+    {"bedrock", "bedrock", "https://bedrock-runtime.{AWS_REGION}.amazonaws.com", "AWS_BEARER_TOKEN_BEDROCK", ""},
     {"azure", "azure", "https://{AZURE_OPENAI_RESOURCE}.openai.azure.com/openai/v1", "AZURE_OPENAI_API_KEY", ""},
     {"azure-chat", "azure-chat", "https://{AZURE_OPENAI_RESOURCE}.openai.azure.com/openai/v1", "AZURE_OPENAI_API_KEY", ""},
     {"mistral", "mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "mistral-large-latest"},
@@ -70,6 +72,7 @@ std::shared_ptr<const Provider> make_provider(std::string_view wire) {
   if (auto anthropic = make_anthropic(wire)) return anthropic;
   if (auto responses = make_responses(wire)) return responses;
   if (auto gemini = make_gemini(wire)) return gemini;
+  if (auto bedrock = make_bedrock(wire)) return bedrock;
   if (wire == "ollama") return make_ollama();
   return make_openai(wire);
 }

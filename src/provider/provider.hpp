@@ -50,9 +50,9 @@ struct Endpoint {
 // What shows a server who asks.
 struct Authentication {
   std::vector<HttpHeader> headers;
-  // Requests to AWS are signed by the transport with a pair of keys: what for, as "aws:amz:REGION:SERVICE"; empty: they are not.
-  std::string aws_sigv4{};
-  std::string aws_keys{};  // "ACCESS_KEY_ID:SECRET_ACCESS_KEY"
+  // Requests are signed with the key, which is a pair of AWS's, for this region of the service; empty: they are not.
+  std::string aws_region{};
+  std::string aws_service{};
 };
 
 // Receives an answer as it streams, for display. Nothing here is durable; the Reply is.
@@ -143,7 +143,8 @@ struct ProviderPreset {
 // The codec of this wire protocol; null when there is none. Beside "anthropic", "openai" (Chat Completions) and "responses"
 // there are dialects of the latter two, named after the vendor who needs one: "openrouter", "deepseek", "moonshot", "zai",
 // "minimax", "alibaba", "mistral" and "azure-chat"; "azure" and "xai" for Responses. "gemini" is Google's own API, "vertex" the
-// same on its cloud, and "vertex-anthropic" Claude there.
+// same on its cloud, and "vertex-anthropic" Claude there. "bedrock" and "bedrock-plain" are Amazon's Converse, "ollama" is that
+// server's own.
 [[nodiscard]] std::shared_ptr<const Provider> make_provider(std::string_view wire);
 
 // A price list that goes up for the whole request when its prompt, cached or not, is larger than a limit.

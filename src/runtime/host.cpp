@@ -17,6 +17,7 @@
 #include "core/policy.hpp"
 #include "egress/proxy.hpp"
 #include "egress/resolver.hpp"
+#include "provider/bedrock.hpp"
 #include "store/memory.hpp"
 #include "tool/workspace_tools.hpp"
 #include "transport/curl.hpp"
@@ -289,6 +290,7 @@ Status read_preset(ModelChoice& choice, TaskConfig& config) {
   const bool elsewhere = !choice.base_url.empty() && choice.base_url != preset->base_url;
   config.wire = elsewhere && !preset->wire_elsewhere.empty() ? preset->wire_elsewhere : preset->wire;
   if (config.model.empty()) config.model = preset->model;
+  if (config.wire == "bedrock") config.wire = bedrock_variant(config.model);
   if (config.model.empty()) {
     return failure(ErrorCode::invalid_argument, fmt::format("provider \"{}\" has no default model: name one", choice.provider));
   }
@@ -328,6 +330,12 @@ std::shared_ptr<Upstream> Host::upstream(const std::string& shown_url, const Mod
 Result<SessionModel> Host::make_model(ModelChoice choice, const std::shared_ptr<SessionSecrets>& secrets) {
   // A key that is too short to be looked for is that of a server that wants none.
   (void)secrets->add({"api-key", choice.api_key});
+  // The parts of a pair are secrets by themselves.
+  for (std::size_t from = choice.api_key.find(':'); from != std::string::npos;) {
+    const std::size_t to = choice.api_key.find(':', from + 1);
+    (void)secrets->add({"api-key", choice.api_key.substr(from + 1, to - from - 1)});
+    from = to;
+  }
   SessionModel made;
   TaskConfig& config = made.config;
   config.provider = choice.provider;

@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "provider/aws_signature.hpp"
+
 namespace joey {
 
 RequestGate::Ticket::Ticket(RequestGate& gate, UniqueFunction<void()> enter) : gate_(gate), enter_(std::move(enter)) {
@@ -255,8 +257,12 @@ HttpRequest HttpModel::http_request(const ModelRequest& request, const std::stri
   if (!key.empty()) {
     Authentication authentication = options_.provider->authenticate(key, endpoint_);
     for (HttpHeader& header : authentication.headers) http.headers.push_back({std::move(header.name), std::move(header.value)});
-    http.aws_sigv4 = std::move(authentication.aws_sigv4);
-    http.aws_keys = std::move(authentication.aws_keys);
+    if (!authentication.aws_region.empty()) {
+      std::vector<std::string_view> body;
+      for (const auto& piece : request.body) body.push_back(*piece);
+      const AwsRequest aws{"POST", endpoint_.url, {}, body, scheduler_.now(), authentication.aws_region, authentication.aws_service};
+      for (HttpHeader& header : aws_signature(aws, key)) http.headers.push_back({std::move(header.name), std::move(header.value)});
+    }
   }
   http.body = request.body;
   http.idle_timeout = request.idle_timeout;

@@ -147,7 +147,6 @@ struct Transfer {
   std::vector<curl_slist> header_lines;
 
   bool asks_for_body{false};  // through on_read_body()
-  bool is_signed{false};      // for AWS: libcurl signs what it was given whole
   std::size_t body_size{0};
 
   // The answer.
@@ -197,7 +196,6 @@ class CurlTransport final : public Transport {
   Status prepare(Transfer& transfer, HttpRequest request);
   Status prepare_headers(Transfer& transfer, const std::vector<HttpField>& headers);
   void prepare_body(Transfer& transfer, const std::string& method, BodyRope body);
-  void prepare_signature(Transfer& transfer, const std::string& what, const std::string& keys);
   bool repeat(Transfer& transfer, CURLcode code);
   void finish(Transfer& transfer, Status status);
   Error describe(const Transfer& transfer, CURLcode code) const;
@@ -423,7 +421,6 @@ Status CurlTransport::prepare(Transfer& transfer, HttpRequest request) {
   curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 0L);
   // Exchanges that start together wait for the first one's connection, which over HTTP/2 is enough for all of them.
   curl_easy_setopt(easy, CURLOPT_PIPEWAIT, transfer.url.starts_with("https:") ? 1L : 0L);
-  prepare_signature(transfer, request.aws_sigv4, request.aws_keys);
   prepare_body(transfer, request.method, std::move(request.body));
   return {};
 }
@@ -457,16 +454,6 @@ Status CurlTransport::prepare_headers(Transfer& transfer, const std::vector<Http
   return {};
 }
 
-void CurlTransport::prepare_signature(Transfer& transfer, const std::string& what, const std::string& keys) {
-  if (what.empty() && !transfer.is_signed) return;
-  CURL* easy = transfer.easy.get();
-  transfer.is_signed = !what.empty();
-  curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, transfer.is_signed ? what.c_str() : nullptr);
-  curl_easy_setopt(easy, CURLOPT_USERPWD, transfer.is_signed ? keys.c_str() : nullptr);
-  // Setting the first turned this way on; unsetting it does not turn it off.
-  if (!transfer.is_signed) curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-}
-
 void CurlTransport::prepare_body(Transfer& transfer, const std::string& method, BodyRope body) {
   std::erase_if(body, [](const auto& piece) { return !piece || piece->empty(); });
   std::size_t size = 0;
@@ -482,9 +469,9 @@ void CurlTransport::prepare_body(Transfer& transfer, const std::string& method, 
     const char* bytes = nullptr;  // has libcurl ask on_read_body()
     if (transfer.body.empty()) {
       bytes = "";
-    } else if (transfer.body.size() == 1 && (size <= joined_body_size_max || transfer.is_signed)) {
+    } else if (transfer.body.size() == 1 && size <= joined_body_size_max) {
       bytes = transfer.body.front()->data();
-    } else if (size <= joined_body_size_max || transfer.is_signed) {
+    } else if (size <= joined_body_size_max) {
       transfer.joined_body.reserve(size);
       for (const auto& piece : transfer.body) transfer.joined_body += *piece;
       bytes = transfer.joined_body.data();

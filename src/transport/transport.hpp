@@ -26,9 +26,6 @@ struct HttpRequest {
   std::string url{};
   std::vector<HttpField> headers{};
   BodyRope body{};
-  // A request to AWS is signed with a pair of keys, "ACCESS_KEY_ID:SECRET_ACCESS_KEY", for "aws:amz:REGION:SERVICE"; empty: not.
-  std::string aws_sigv4{};
-  std::string aws_keys{};
   std::chrono::milliseconds connect_timeout{15'000};
   std::chrono::milliseconds idle_timeout{120'000};  // longest silence of the server, before and within the answer
 };

@@ -3,14 +3,19 @@
 It needs a newer Node than Debian 12 has; where there is none its tests are left out, and that is said."""
 
 import hashlib
+import hmac
+import http.server
 import json
 import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
 import threading
+import urllib.parse
+import zlib
 
 from harness import check, command, done, equal, test, turn
 
@@ -159,3 +164,63 @@ def a_conversation_that_outgrows_its_window_is_summed_up(case):
     check("We wrote a lot, and never SACRED." in text and "Go on for long" in text, "what the window begins with", text)
     check("is summed up" in result.out and "never SACRED" not in result.out, "what the person sees", result)
     equal(case.ended()["result"], "It went on.", "the result")
+
+
+def aws_frame(event, payload):
+    """A frame of an AWS event stream."""
+    name, kind = b":event-type", event.encode()
+    headers = bytes([len(name)]) + name + b"\x07" + struct.pack(">H", len(kind)) + kind
+    body = json.dumps(payload).encode()
+    prelude = struct.pack(">II", 16 + len(headers) + len(body), len(headers))
+    message = prelude + struct.pack(">I", zlib.crc32(prelude)) + headers + body
+    return message + struct.pack(">I", zlib.crc32(message))
+
+
+def aws_signature(secret, region, request, body):
+    """As AWS computes it of a request that it got."""
+    stated = dict(re.findall(r"(\w+)=([^, ]+)", request.headers["Authorization"]))
+    names = stated["SignedHeaders"].split(";")
+    canonical = "\n".join(["POST", urllib.parse.quote(request.path, safe="/-_.~"), "",
+                           *(f"{name}:{request.headers[name]}" for name in names), "", ";".join(names), hashlib.sha256(body).hexdigest()])
+    moment = request.headers["X-Amz-Date"]
+    scope = f"{moment[:8]}/{region}/bedrock/aws4_request"
+    key = b"AWS4" + secret.encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    return stated["Signature"], hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+@test
+def requests_to_bedrock_are_signed_and_its_frames_read(case):
+    seen = []
+
+    class Bedrock(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append((self.path, self.headers["X-Amz-Security-Token"], *aws_signature("a+secret/key", "us-east-1", self, body), json.loads(body)))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/vnd.amazon.eventstream")
+            self.end_headers()
+            self.wfile.write(aws_frame("messageStart", {"role": "assistant"})
+                             + aws_frame("contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "t1", "name": "attempt_completion"}}})
+                             + aws_frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"toolUse": {"input": '{"result":"Signed."}'}}})
+                             + aws_frame("contentBlockStop", {"contentBlockIndex": 0}) + aws_frame("messageStop", {"stopReason": "tool_use"})
+                             + aws_frame("metadata", {"usage": {"inputTokens": 5, "outputTokens": 6, "totalTokens": 11}}))
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Bedrock) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        case.joey("run", "--workspace", case.workspace, "--db", case.database, "--provider", "bedrock",
+                  "--model", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "--base-url", f"http://127.0.0.1:{server.server_port}", "Go.",
+                  env=case.environment(AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY="a+secret/key", AWS_SESSION_TOKEN="a:token"),
+                  expect=0)
+        server.shutdown()
+    equal(len(seen), 1, "requests")
+    path, token, stated, computed, body = seen[0]
+    equal(path, "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse-stream", "the path")
+    equal((token, stated), ("a:token", computed), "the signature")
+    check({"cachePoint": {"type": "default"}} in body["messages"][-1]["content"], "no mark for the cache", body["messages"])
+    equal(case.ended()["result"], "Signed.", "the result")

@@ -89,6 +89,30 @@ inline const std::string ollama_stream = R"({"model":"m","message":{"role":"assi
 {"model":"m","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":4}
 )";
 
+// Without their frames, whose checksums find every damage: an event's type and its payload a line.
+inline const std::string bedrock_lines = R"(messageStart {"role":"assistant"}
+contentBlockDelta {"contentBlockIndex":0,"delta":{"reasoningContent":{"text":"h\u00e9m"}}}
+contentBlockDelta {"contentBlockIndex":0,"delta":{"reasoningContent":{"signature":"c2ln"}}}
+contentBlockStop {"contentBlockIndex":0}
+contentBlockDelta {"contentBlockIndex":1,"delta":{"text":"Hi 😀"}}
+contentBlockStop {"contentBlockIndex":1}
+contentBlockStart {"contentBlockIndex":2,"start":{"toolUse":{"toolUseId":"t1","name":"f"}}}
+contentBlockDelta {"contentBlockIndex":2,"delta":{"toolUse":{"input":"{\"a\":1}"}}}
+contentBlockStop {"contentBlockIndex":2}
+messageStop {"stopReason":"tool_use"}
+metadata {"usage":{"inputTokens":3,"outputTokens":4,"cacheReadInputTokens":1}}
+)";
+
+// The lines as they come: a damaged one is in a frame that is whole.
+inline std::string as_aws_frames(std::string_view lines) {
+  std::string out;
+  for (const std::string_view line : split_lines(lines)) {
+    const std::size_t space = std::min(line.find(' '), line.size());
+    if (!line.empty()) out += aws_frame(line.substr(0, std::min<std::size_t>(space, 60)), line.substr(std::min(space + 1, line.size())));
+  }
+  return out;
+}
+
 struct WireStream {
   std::string_view name;
   const std::string& stream;
@@ -96,7 +120,8 @@ struct WireStream {
 inline const WireStream wires[] = {
     {"anthropic", anthropic_stream}, {"openai", openai_stream}, {"openrouter", openrouter_stream}, {"responses", responses_stream},
     {"gemini", gemini_stream},
-    {"ollama", ollama_stream}};
+    {"ollama", ollama_stream},
+    {"bedrock", bedrock_lines}};
 
 class Damage {
  public:

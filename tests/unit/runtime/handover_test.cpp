@@ -32,7 +32,8 @@ const std::vector<Speaker>& speakers() {
       {"anthropic", anthropic_stream}, {"vertex-anthropic", anthropic_stream}, {"openai", openai_stream},   {"deepseek", openai_stream},
       {"mistral", openai_stream},      {"moonshot", openai_stream},            {"minimax", openai_stream},  {"openrouter", openrouter_stream},
       {"responses", responses_stream}, {"azure", responses_stream},            {"xai", responses_stream},   {"gemini", gemini_stream},
-      {"vertex", gemini_stream},       {"ollama", ollama_stream}};
+      {"vertex", gemini_stream},       {"ollama", ollama_stream},
+      {"bedrock", bedrock_lines},      {"bedrock-plain", bedrock_lines}};
   return all;
 }
 
@@ -71,7 +72,8 @@ class World {
     REQUIRE_MESSAGE(asked_, "the task cannot go on");
     asked_ = false;
     const Speaker& speaker = *std::find_if(speakers().begin(), speakers().end(), [&](const Speaker& s) { return s.wire == task_.config.wire; });
-    const std::string stream = below(5) == 0 ? speaker.stream : damage_(speaker.stream);
+    std::string stream = below(5) == 0 ? speaker.stream : damage_(speaker.stream);
+    if (speaker.wire.starts_with("bedrock")) stream = as_aws_frames(stream);
     const Decoded decoded = decode_pieces(speaker.wire, {stream});
     if (decoded.reply) {
       feed(input::ModelDone{task_.turn, task_.attempt, *decoded.reply});

@@ -134,6 +134,35 @@ void read_anthropic(dom::object request, Conversation& talk) {
   }
 }
 
+void read_bedrock(dom::object request, Conversation& talk) {
+  bool user = false;
+  for (const dom::object message : get<dom::array>(request, "messages")) {
+    user = !user;
+    require(get<std::string_view>(message, "role") == (user ? "user" : "assistant"), "roles do not alternate");
+    const auto content = get<dom::array>(message, "content");
+    require(content.size() > 0, "a message without content");
+    for (const dom::object block : content) {
+      if (has(block, "toolUse")) {
+        require(!user, "a user's call");
+        const auto call = get<dom::object>(block, "toolUse");
+        get<dom::object>(call, "input");
+        talk.call(get<std::string_view>(call, "toolUseId"), get<std::string_view>(call, "name"));
+      } else if (has(block, "toolResult")) {
+        const auto result = get<dom::object>(block, "toolResult");
+        require(get<dom::array>(result, "content").size() > 0, "a result without content");
+        talk.result(get<std::string_view>(result, "toolUseId"));
+      } else {
+        if (has(block, "text")) words(block, "text");
+        if (user) {
+          talk.user();
+        } else {
+          talk.answers();
+        }
+      }
+    }
+  }
+}
+
 void read_chat(dom::object request, Conversation& talk) {
   std::string before;
   for (const dom::object message : get<dom::array>(request, "messages")) {
@@ -264,6 +293,8 @@ std::string refusal_of(std::string_view wire, std::string_view body) {
       read_gemini(request, talk);
     } else if (wire == "ollama") {
       read_ollama(request, talk);
+    } else if (wire.starts_with("bedrock")) {
+      read_bedrock(request, talk);
     } else {
       read_chat(request, talk);
     }

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <sodium.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -818,97 +817,4 @@ TEST_CASE("two transports come and go independently") {
       CHECK(sink.succeeded());
     }
   }
-}
-
-namespace {
-
-std::string hex(std::string_view bytes) {
-  std::string out;
-  for (const char byte : bytes) out += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-  return out;
-}
-
-std::string sha256(std::string_view bytes) {
-  std::string out(crypto_hash_sha256_BYTES, '\0');
-  crypto_hash_sha256(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
-  return out;
-}
-
-std::string hmac(std::string_view key, std::string_view bytes) {
-  crypto_auth_hmacsha256_state state;
-  std::string out(crypto_auth_hmacsha256_BYTES, '\0');
-  crypto_auth_hmacsha256_init(&state, reinterpret_cast<const unsigned char*>(key.data()), key.size());
-  crypto_auth_hmacsha256_update(&state, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
-  crypto_auth_hmacsha256_final(&state, reinterpret_cast<unsigned char*>(out.data()));
-  return out;
-}
-
-// The value of a field of a head; empty when it has none.
-std::string field_of(std::string_view head, std::string_view name) {
-  for (std::size_t at = 0; (at = head.find("\r\n", at)) != head.npos;) {
-    at += 2;
-    const std::string_view line = head.substr(at, head.find("\r\n", at) - at);
-    const std::size_t colon = line.find(':');
-    if (colon == line.npos || colon != name.size()) continue;
-    const bool same = std::equal(name.begin(), name.end(), line.begin(), [](char a, char b) { return a == (b | 0x20) || a == b; });
-    if (!same) continue;
-    std::string_view value = line.substr(colon + 1);
-    while (value.starts_with(' ')) value.remove_prefix(1);
-    return std::string(value);
-  }
-  return {};
-}
-
-std::string between(std::string_view text, std::string_view before, std::string_view after) {
-  const std::size_t at = text.find(before);
-  if (at == text.npos) return {};
-  const std::string_view rest = text.substr(at + before.size());
-  return std::string(rest.substr(0, rest.find(after)));
-}
-
-}  // namespace
-
-TEST_CASE("a request to AWS carries the signature that its documentation computes, of a body of any size, and the next one none") {
-  std::vector<ReceivedRequest> requests;
-  TestServer server([&](ServerConnection& connection) {
-    while (auto request = connection.read_request()) {
-      requests.push_back(*std::move(request));
-      connection.answer("ok");
-    }
-  });
-  World world;
-  const std::string large = pattern(300'000);
-  for (const std::string& body : {std::string("{\"a\":1}"), large}) {
-    Recorder sink;
-    HttpRequest request{.url = server.url("/model/claude/converse-stream"), .headers = {{"content-type", "application/json"}}};
-    request.body = cut(body, 70'000);
-    request.aws_sigv4 = "aws:amz:eu-central-1:bedrock";
-    request.aws_keys = "AKID:the secret key";
-    const auto exchange = world.transport->start(std::move(request), sink);
-    REQUIRE(world.run_to_end(sink));
-    REQUIRE(sink.succeeded());
-
-    const auto& [head, received] = requests.back();
-    CHECK(received == body);
-    const std::string authorization = field_of(head, "authorization");
-    const std::string date = field_of(head, "x-amz-date"), day = date.substr(0, 8);
-    const std::string scope = day + "/eu-central-1/bedrock/aws4_request";
-    CHECK(between(authorization, "Credential=", ",") == "AKID/" + scope);
-    const std::string names = between(authorization, "SignedHeaders=", ",");
-    std::string canonical = "POST\n/model/claude/converse-stream\n\n";
-    for (std::size_t at = 0; at < names.size();) {
-      const std::string name = names.substr(at, names.find(';', at) - at);
-      canonical += name + ":" + field_of(head, name) + "\n";
-      at += name.size() + 1;
-    }
-    canonical += "\n" + names + "\n" + hex(sha256(body));
-    std::string key = "AWS4the secret key";
-    for (const std::string& part : {day, std::string("eu-central-1"), std::string("bedrock"), std::string("aws4_request")}) key = hmac(key, part);
-    const std::string text = "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + hex(sha256(canonical));
-    CHECK(between(authorization + "\n", "Signature=", "\n") == hex(hmac(key, text)));
-  }
-  Recorder sink;
-  const auto exchange = world.transport->start({.url = server.url(), .body = rope({"x"})}, sink);
-  REQUIRE(world.run_to_end(sink));
-  CHECK(field_of(requests.back().head, "authorization") == "");
 }
