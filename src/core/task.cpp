@@ -672,7 +672,7 @@ class Decider {
   // Sees to it that the next request fits. False: it is not to be sent now; what is to happen first is under way, or the task
   // has ended.
   bool make_room(bool again) {
-    if (again && !task().instruction.empty() && !task().too_long && !task().condense_failed) {
+    if (again && !task().instruction.empty() && !task().too_long && !task().condense_failed && can_pay_for_summary()) {
       send(again, condense_instruction());
       return false;
     }
@@ -694,7 +694,7 @@ class Decider {
         return true;
       }
     }
-    if (!task().too_long && !task().condense_failed && make_room_for_summary(cause)) {
+    if (!task().too_long && !task().condense_failed && can_pay_for_summary() && make_room_for_summary(cause)) {
       send(again, condense_instruction());
       return false;
     }
@@ -702,6 +702,15 @@ class Decider {
     if (input_tokens_max(task()) <= input_tokens_allowed() && (reduced || fits)) return true;
     end(ExitReason::failed, does_not_fit_text());
     return false;
+  }
+
+  // Its instruction comes on top of what the next request would have anyway.
+  bool can_pay_for_summary() const {
+    const Limits& limits = task().config.limits;
+    const std::int64_t added = tokens_of(task(), added_weight(condense_instruction().size()));
+    const std::int64_t tokens = task().usage.total() - task().tokens_before + input_tokens_max(task()) + added + task().config.output_tokens_max;
+    const double cost = task().cost_usd - task().cost_before + worst_cost(added);
+    return (limits.tokens_max <= 0 || tokens <= limits.tokens_max) && (limits.cost_usd_max <= 0 || cost <= limits.cost_usd_max);
   }
 
   bool make_room_for_summary(const char* cause) {

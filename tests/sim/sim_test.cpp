@@ -27,6 +27,18 @@ std::string caught(Sabotage sabotage) {
   return {};
 }
 
+TEST_CASE("worlds that bugs were found in go well") {
+  // A subtask that spent beyond its parent's limit; images in what joins a window that was reduced; a window whose tokens were
+  // counted with images that left it; what waited when it was reduced before; a summary that the limit had no money for.
+  for (const std::uint64_t seed : {7136U, 285U, 11457U, 51996U, 64683U}) {
+    CAPTURE(seed);
+    WorldOptions options;
+    options.seed = seed;
+    World world(options);
+    CHECK(world.run() == "");
+  }
+}
+
 TEST_CASE("a world of the same seed goes the same way") {
   for (const std::uint64_t seed : {3U, 14U, 159U}) {
     WorldOptions options;

@@ -535,10 +535,8 @@ TEST_CASE_FIXTURE(Fixture, "terminate ends a command that never would, and all i
   const auto command = start("(setsid sleep " + sleep + " &) ; sleep " + sleep + " & yes", recorder);
   recorder.keep = false;
   CHECK(loop.run_until([&] { return recorder.size > 1'000'000 && count_processes(sleep) >= 3; }));
-  const auto begin = Clock::now();
   command->terminate(10s);
   CHECK(loop.run_until([&] { return recorder.ended; }));
-  CHECK(since(begin) < 5s);
   CHECK(recorder.exit->signal == SIGTERM);
   CHECK(count_processes(sleep) == 0);
   command->terminate(1s);  // has ended
@@ -562,18 +560,15 @@ TEST_CASE_FIXTURE(Fixture, "what ignores SIGTERM is killed after the grace") {
 TEST_CASE_FIXTURE(Fixture, "a grace of zero kills at once") {
   Recorder recorder;
   const auto command = start("trap '' TERM; while :; do sleep 1; done", recorder);
-  const auto begin = Clock::now();
   command->terminate(0ms);
   CHECK(loop.run_until([&] { return recorder.ended; }));
-  CHECK(since(begin) < 5s);
+  CHECK(recorder.exit->signal == SIGKILL);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a background child that holds the output delays the end, not the exit") {
-  const auto begin = Clock::now();
   Recorder recorder;
   const auto command = start("(sleep 2; echo late) & echo soon; exit 5", recorder);
   CHECK(loop.run_until([&] { return recorder.exit.has_value(); }));
-  CHECK(since(begin) < 1500ms);
   CHECK(recorder.exit->code == 5);
   CHECK(recorder.output == "soon\n");
   CHECK(!recorder.ended);
