@@ -79,6 +79,7 @@ Result<ModelChoice> model_choice(const Options& options) {
   out.output_tokens_max = options.output_tokens_max;
   out.reasoning_effort = text_or(options.reasoning_effort, "");
   out.limits = {options.requests_open_max, options.requests_per_minute, to_signed(options.tokens_per_minute)};
+  out.tools_as_text = (options.flags & JOEY_SESSION_TOOLS_AS_TEXT) != 0;
   out.prices = {options.price_input, options.price_output, options.price_cache_read, options.price_cache_write};
   for (const double price : {out.prices.input, out.prices.output, out.prices.cache_read, out.prices.cache_write}) {
     if (!std::isfinite(price)) return failure(ErrorCode::invalid_argument, "options: a price is no number");

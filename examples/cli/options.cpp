@@ -80,6 +80,7 @@ class Parser {
     add_base_url(sub);
     add_thinking(sub);
     add_fallbacks(sub);
+    add_tools_as_text(sub);
     add_tool_changes(sub);
     sub.add_option("--max-turns", options_.turns_max, "End after that many model turns")->type_name("N")->group(limits_group);
     sub.add_option("--max-cost", options_.cost_usd_max, "Send no request that could bring the cost above this, in US dollars")
@@ -119,6 +120,7 @@ class Parser {
     add_base_url(sub);
     add_thinking(sub);
     add_fallbacks(sub);
+    add_tools_as_text(sub);
     add_tool_changes(sub);
     add_storage(sub);
     add_checkpoints(sub);
@@ -340,6 +342,10 @@ class Parser {
     sub.add_option("--tools", options_.tool_changes,
                    "Tools to tell the model of, or not, where that differs from what suits it: +edit,-apply_diff")
         ->type_name("LIST")
+        ->group(model_group);
+  }
+  void add_tools_as_text(CLI::App& sub) {
+    sub.add_flag("--tools-as-text", options_.tools_as_text, "For a model that calls no tools: it is told of them in words, and calls them in words")
         ->group(model_group);
   }
   void add_base_url(CLI::App& sub) {

@@ -63,6 +63,7 @@ struct Options {
   std::uint32_t context_window{0};
   std::uint32_t condense_percent{0};
   std::string reasoning_effort;
+  bool tools_as_text{false};
   std::vector<std::string> fallbacks;  // "PROVIDER[/MODEL][@URL][=VARIABLE]"
   std::string result_schema;  // a file
   std::uint32_t requests_per_minute{0};

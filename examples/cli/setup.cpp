@@ -134,9 +134,10 @@ std::string contents_of(const std::string& path, const char* option) {
   return text.str();
 }
 
-joey::SessionOptions with_rates(joey::SessionOptions session, const Options& options) {
+joey::SessionOptions with_manners(joey::SessionOptions session, const Options& options) {
   session.requests_per_minute = options.requests_per_minute;
   session.tokens_per_minute = options.tokens_per_minute;
+  session.tools_as_text = options.tools_as_text;
   return session;
 }
 
@@ -161,7 +162,8 @@ joey::ModelOptions fallback(std::string words, const Options& options) {
                            .profile = key_variable,
                            .reasoning_effort = options.reasoning_effort,
                            .requests_per_minute = options.requests_per_minute,
-                           .tokens_per_minute = options.tokens_per_minute};
+                           .tokens_per_minute = options.tokens_per_minute,
+                           .tools_as_text = options.tools_as_text};
   if (model.provider.empty()) throw UsageError("--fallback: write PROVIDER or PROVIDER/MODEL, as openai/gpt-5.1");
   const Access access = access_to(model.provider, url, key_variable);
   model.base_url = access.base_url;
@@ -356,7 +358,7 @@ joey::Session new_session(joey::Engine& engine, const Options& options) {
                                .condense_percent = options.condense_percent,
                                .reasoning_effort = options.reasoning_effort,
                                .result_schema = contents_of(options.result_schema, "--result-schema")};
-  joey::Session made = made_session(engine, with_images(with_rates(with_provider(std::move(session), chosen_provider(options)), options)));
+  joey::Session made = made_session(engine, with_images(with_manners(with_provider(std::move(session), chosen_provider(options)), options)));
   add_fallbacks(made, options);
   add_secrets(made, options);
   check_rule_names(made, options);
@@ -383,7 +385,7 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
                                .context_window = options.context_window != 0 || other ? options.context_window : own.context_window,
                                .condense_percent = options.condense_percent,
                                .reasoning_effort = options.reasoning_effort.empty() ? own.reasoning_effort : options.reasoning_effort};
-  joey::Session made = made_session(engine, with_images(with_rates(with_provider(std::move(session), provider), options)));
+  joey::Session made = made_session(engine, with_images(with_manners(with_provider(std::move(session), provider), options)));
   add_fallbacks(made, options);
   add_secrets(made, options);
   check_rule_names(made, options);

@@ -340,6 +340,8 @@ typedef struct joey_session_options {
 #define JOEY_SESSION_BOX_DEMANDS_ALL 4U /**< A guarantee of `box` that this machine cannot give fails the session. */
 #define JOEY_SESSION_KEEP_KEY_SHAPES 8U /**< What only has the shape of a well-known key (AKIA..., ghp_..., a JWT, a private
                                              key in PEM) is shown; secrets that are known are not. */
+#define JOEY_SESSION_TOOLS_AS_TEXT 16U  /**< The model calls no tools by itself: they are described in its prompt, and it calls
+                                             them in what it writes. */
 
 /**
  * Makes a session. Its options are copied into each task it starts and do not change that task later.
@@ -373,10 +375,11 @@ typedef struct joey_model_options {
   double price_output;
   double price_cache_read;
   double price_cache_write;
+  uint32_t flags; /**< JOEY_SESSION_TOOLS_AS_TEXT; others mean nothing here. */
 } joey_model_options;
 
 #define JOEY_MODEL_OPTIONS_INIT \
-  { sizeof(joey_model_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(joey_model_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Adds a model that tasks go on with when the one before keeps failing: the session's own, then those added, in their order.

@@ -626,6 +626,7 @@ struct SessionOptions {
   double price_cache_read{0};
   double price_cache_write{0};
   std::string result_schema{};  // a JSON Schema that results must fit: they are JSON then
+  bool tools_as_text{false};    // the model calls no tools by itself
 };
 
 // What joey_model_options says: a model that stands in for the one before it.
@@ -646,6 +647,7 @@ struct ModelOptions {
   double price_output{0};
   double price_cache_read{0};
   double price_cache_write{0};
+  bool tools_as_text{false};
 };
 
 class Session {
@@ -684,6 +686,7 @@ class Session {
     raw.box = detail::option(options.box);
     if (options.box_demands_all) raw.flags |= JOEY_SESSION_BOX_DEMANDS_ALL;
     if (!options.key_shapes) raw.flags |= JOEY_SESSION_KEEP_KEY_SHAPES;
+    if (options.tools_as_text) raw.flags |= JOEY_SESSION_TOOLS_AS_TEXT;
     raw.api_key_secret = detail::option(options.api_key_secret);
     raw.tools = detail::option(options.tools);
     raw.user = detail::option(options.user);
@@ -802,6 +805,7 @@ class Session {
     raw.price_output = options.price_output;
     raw.price_cache_read = options.price_cache_read;
     raw.price_cache_write = options.price_cache_write;
+    raw.flags = options.tools_as_text ? JOEY_SESSION_TOOLS_AS_TEXT : 0;
     check(joey_session_add_model(get(), &raw));
   }
   // What @problems or @terminal in a message means from now on.

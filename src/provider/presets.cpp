@@ -9,6 +9,7 @@
 #include "provider/openai.hpp"
 #include "provider/provider.hpp"
 #include "provider/responses.hpp"
+#include "provider/text_tools.hpp"
 
 namespace joey {
 namespace {
@@ -69,6 +70,7 @@ const ProviderPreset* find_provider_preset(std::string_view name) {
 
 std::shared_ptr<const Provider> make_provider(std::string_view wire) {
   if (wire == "host") return make_neutral();
+  if (wire.ends_with(text_tools_suffix)) return make_text_tools(make_provider(wire.substr(0, wire.size() - text_tools_suffix.size())));
   if (auto anthropic = make_anthropic(wire)) return anthropic;
   if (auto responses = make_responses(wire)) return responses;
   if (auto gemini = make_gemini(wire)) return gemini;

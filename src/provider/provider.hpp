@@ -144,7 +144,7 @@ struct ProviderPreset {
 // there are dialects of the latter two, named after the vendor who needs one: "openrouter", "deepseek", "moonshot", "zai",
 // "minimax", "alibaba", "mistral" and "azure-chat"; "azure" and "xai" for Responses. "gemini" is Google's own API, "vertex" the
 // same on its cloud, and "vertex-anthropic" Claude there. "bedrock" and "bedrock-plain" are Amazon's Converse, "ollama" is that
-// server's own.
+// server's own. With "+text" behind it each is for models that call no tools: see text_tools.hpp.
 [[nodiscard]] std::shared_ptr<const Provider> make_provider(std::string_view wire);
 
 // A price list that goes up for the whole request when its prompt, cached or not, is larger than a limit.

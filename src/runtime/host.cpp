@@ -18,6 +18,7 @@
 #include "egress/proxy.hpp"
 #include "egress/resolver.hpp"
 #include "provider/bedrock.hpp"
+#include "provider/text_tools.hpp"
 #include "store/memory.hpp"
 #include "tool/workspace_tools.hpp"
 #include "transport/curl.hpp"
@@ -358,6 +359,7 @@ Result<SessionModel> Host::make_model(ModelChoice choice, const std::shared_ptr<
   if (Status read = read_context(choice, info, preset == nullptr ? 0 : preset->context_window, config); !read) return tl::unexpected(std::move(read.error()));
   read_prices(choice.prices, info, config);
   config.images = image_limits(config.wire, info);
+  if (choice.tools_as_text && !factory) config.wire += text_tools_suffix;
   made.provider = make_provider(config.wire);
   if (factory) {
     made.client = factory(postbox_);

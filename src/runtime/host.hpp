@@ -57,6 +57,7 @@ struct ModelChoice {
   std::string reasoning_effort;      // as ModelParams says
   UpstreamLimits limits;
   ModelPrices prices;
+  bool tools_as_text{false};  // the model calls none otherwise
 };
 
 struct SessionRequest {

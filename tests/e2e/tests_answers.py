@@ -106,3 +106,21 @@ def a_schema_that_is_none_is_refused(case):
     result = case.run("--result-schema", case.file("none.json"), expect=2)
     check("cannot be read" in result.err, "a file that is not there", result)
     equal(len(case.requests()), 0, "requests")
+
+
+@on_both_wires
+def a_model_that_calls_no_tools_calls_them_in_words(case, wire):
+    def call(name, **arguments):
+        return f'<tool_call>\n{json.dumps({"name": name, "arguments": arguments})}\n</tool_call>'
+
+    case.model(turn(text="I look.\n" + call("list_files", path=".")),
+               turn(text='<tool_call>\n{"name": "write_to_file", "arguments": {path: a}}\n</tool_call>'),
+               turn(text=call("write_to_file", path="a.txt", content="written\n")), turn(text=call("attempt_completion", result="In words.")))
+    result = case.run("--tools-as-text", wire=wire, expect=0)
+    equal(case.ended()["result"], "In words.", "the result", result)
+    equal((case.workspace / "a.txt").read_text(), "written\n", "the file")
+    check("<tool_call>" not in result.out and "I look." in result.out, "what the person sees", result)
+    finished = case.of_type("tool.finished")
+    equal([event.get("status", "ok") for event in finished], ["ok", "error", "ok", "ok"], "results", finished)
+    equal(case.of_type("task.created")[0]["config"]["wire"].endswith("+text"), True, "the wire")
+    case.joey("replay", "--db", case.database, case.task(), expect=0)

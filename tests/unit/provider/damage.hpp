@@ -89,6 +89,15 @@ inline const std::string ollama_stream = R"({"model":"m","message":{"role":"assi
 {"model":"m","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":4}
 )";
 
+// Of a model that calls tools in words.
+inline const std::string words_stream = as_events(R"(
+{"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":"Hi 😀 <tool_call>{\"name\":"}}]}
+{"model":"m","choices":[{"index":0,"delta":{"content":" \"f\", \"arguments\": {\"a\": 1}}\n</tool_call> <tool_call>"}}]}
+{"model":"m","choices":[{"index":0,"delta":{"content":"{\"name\":\"g\",\"arguments\":{}}</tool_call>"}}]}
+{"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}
+[DONE]
+)");
+
 // Without their frames, whose checksums find every damage: an event's type and its payload a line.
 inline const std::string bedrock_lines = R"(messageStart {"role":"assistant"}
 contentBlockDelta {"contentBlockIndex":0,"delta":{"reasoningContent":{"text":"h\u00e9m"}}}
@@ -121,6 +130,7 @@ inline const WireStream wires[] = {
     {"anthropic", anthropic_stream}, {"openai", openai_stream}, {"openrouter", openrouter_stream}, {"responses", responses_stream},
     {"gemini", gemini_stream},
     {"ollama", ollama_stream},
+    {"openai+text", words_stream},
     {"bedrock", bedrock_lines}};
 
 class Damage {

@@ -289,7 +289,7 @@ std::string refusal_of(std::string_view wire, std::string_view body) {
       read_anthropic(request, talk);
     } else if (wire == "responses" || wire == "azure" || wire == "xai") {
       read_responses(request, talk);
-    } else if (wire == "gemini" || wire == "vertex") {
+    } else if (wire.starts_with("gemini") || wire == "vertex") {
       read_gemini(request, talk);
     } else if (wire == "ollama") {
       read_ollama(request, talk);
