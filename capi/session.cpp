@@ -122,6 +122,13 @@ Result<SessionRequest> session_request(const joey_session_options* in) {
   out.commands.limits.time = std::chrono::milliseconds(options.command_timeout_ms);
   out.commands.unlimited = split_list(options.commands_unlimited);
   out.box = {text_or(options.box, ""), (options.flags & JOEY_SESSION_BOX_DEMANDS_ALL) != 0};
+  out.box.limits.memory = options.box_memory_max;
+  out.box.limits.processes = options.box_processes_max;
+  out.box.limits.cpu_percent = options.box_cpu_percent;
+  out.box.limits.cpu_time = std::chrono::seconds(options.box_cpu_time_s);
+  out.box.limits.file_size = options.box_file_size_max;
+  out.box.root = text_or(options.box_root, "");
+  out.box.readable = split_list(options.box_readable);
   out.hosts_allow = split_list(options.allow_hosts);
   out.hosts_deny = split_list(options.deny_hosts);
   if (Status read = read_tool_changes(options.tools, out); !read) return tl::unexpected(std::move(read.error()));

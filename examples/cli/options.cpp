@@ -303,6 +303,22 @@ class Parser {
                    "but --allow-host, nothing that .rooignore or --deny forbids. Default: none")
         ->type_name("KIND")
         ->group(options_group);
+    sub.add_option("--box-memory", options_.box_memory_max, "How much memory a command in the box may have, as 2GB")
+        ->type_name("SIZE")
+        ->transform(CLI::AsSizeValue(false))
+        ->group(options_group);
+    sub.add_option("--box-cpu", options_.box_cpu_percent, "How much of a processor's time, in percent: 150 is one and a half")
+        ->type_name("PERCENT")
+        ->group(options_group);
+    sub.add_option("--box-readable", options_.box_readable, "A directory that it may read besides the system's own; may be repeated")
+        ->type_name("DIR")
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->group(options_group);
+    sub.add_option("--box-root", options_.box_root, "The directory that is the system in a box of kind oci. Default: the machine's own")
+        ->type_name("DIR")
+        ->group(options_group);
     sub.add_option("--allow-host", options_.allow_hosts,
                    "Hosts that commands in the box may reach: a name, as api.github.com, *.npmjs.org or db.example:5432; may be "
                    "repeated. Default: none")

@@ -49,6 +49,10 @@ struct Options {
   std::string mode;
   std::string user;          // run: for audits
   std::string box;           // of commands; empty: none
+  std::uint64_t box_memory_max{0};
+  std::uint32_t box_cpu_percent{0};
+  std::string box_root;
+  std::vector<std::string> box_readable;
   std::string tool_changes;  // "+edit,-apply_diff"
   std::optional<std::string> auto_approve;  // rules, as joey.h describes them
   std::string ask;

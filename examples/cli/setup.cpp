@@ -134,13 +134,6 @@ std::string contents_of(const std::string& path, const char* option) {
   return text.str();
 }
 
-joey::SessionOptions with_manners(joey::SessionOptions session, const Options& options) {
-  session.requests_per_minute = options.requests_per_minute;
-  session.tokens_per_minute = options.tokens_per_minute;
-  session.tools_as_text = options.tools_as_text;
-  return session;
-}
-
 // Cuts what follows the last `mark` off; empty when there is none, or when it is not made of `characters`.
 std::string cut_off(std::string& text, std::string_view mark, std::string_view characters = {}) {
   const std::size_t at = text.rfind(mark);
@@ -269,6 +262,23 @@ std::string joined(const std::vector<std::string>& rules, const char* option) {
   return fmt::format("{}", fmt::join(rules, ","));
 }
 
+std::string absolute(const std::string& path) {
+  return path.empty() ? path : std::filesystem::absolute(path).lexically_normal().string();
+}
+
+joey::SessionOptions with_manners(joey::SessionOptions session, const Options& options) {
+  session.requests_per_minute = options.requests_per_minute;
+  session.tokens_per_minute = options.tokens_per_minute;
+  session.tools_as_text = options.tools_as_text;
+  session.box_memory_max = options.box_memory_max;
+  session.box_cpu_percent = options.box_cpu_percent;
+  session.box_root = absolute(options.box_root);
+  std::vector<std::string> readable;
+  for (const std::string& directory : options.box_readable) readable.push_back(absolute(directory));
+  session.box_readable = joined(readable, "--box-readable");
+  return session;
+}
+
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   const int lower = std::tolower(static_cast<unsigned char>(c));
@@ -393,18 +403,19 @@ joey::Session session_of_task(joey::Engine& engine, const Options& options, cons
 }
 
 joey::Session tool_session(joey::Engine& engine, const Options& options) {
-  joey::Session session(engine, with_images({.workspace = options.workspace,
-                                             .mode = options.mode,
-                                             .model = options.model,
-                                             .allow = options.auto_approve.value_or("all,protected"),
-                                             .deny = options.never,
-                                             .home = home_directory(),
-                                             .ask = options.ask,
-                                             .box = options.box,
-                                             .tools = options.tool_changes,
-                                             .key_shapes = !options.show_keys,
-                                             .allow_hosts = joined(options.allow_hosts, "--allow-host"),
-                                             .deny_hosts = joined(options.deny_hosts, "--deny-host")}));
+  joey::SessionOptions wanted{.workspace = options.workspace,
+                              .mode = options.mode,
+                              .model = options.model,
+                              .allow = options.auto_approve.value_or("all,protected"),
+                              .deny = options.never,
+                              .home = home_directory(),
+                              .ask = options.ask,
+                              .box = options.box,
+                              .tools = options.tool_changes,
+                              .key_shapes = !options.show_keys,
+                              .allow_hosts = joined(options.allow_hosts, "--allow-host"),
+                              .deny_hosts = joined(options.deny_hosts, "--deny-host")};
+  joey::Session session(engine, with_images(with_manners(std::move(wanted), options)));
   add_secrets(session, options);
   check_rule_names(session, options);
   return session;

@@ -329,11 +329,22 @@ typedef struct joey_session_options {
                                   patterns are RE2's), that the result of a task must fit. The model is told, and again what does
                                   not fit, `mistakes_max` times at most. The result of JOEY_EVENT_TASK_ENDED is then the object, as
                                   JSON. Subtasks tell theirs in words. NULL: results are texts. */
+  /* Of each command in a `box`. What this machine cannot keep is told by joey_session_box(), or fails the session with
+     JOEY_SESSION_BOX_DEMANDS_ALL. */
+  uint64_t box_memory_max;    /**< Bytes, of all its processes together. 0: no limit. */
+  uint64_t box_file_size_max; /**< Bytes of each file that it writes. 0: no limit. */
+  uint32_t box_processes_max; /**< And threads. 0: 4,096. */
+  uint32_t box_cpu_percent;   /**< Of one processor's time, for all its processes together: 150 is one and a half. 0: no limit. */
+  uint32_t box_cpu_time_s;    /**< Seconds of a processor's time of each process. 0: no limit. */
+  const char *box_readable;   /**< Directories that it may read besides the system's own, absolute, comma-separated, as of toolchains
+                                   in a home directory. NULL: none. */
+  const char *box_root;       /**< "oci" alone: an absolute directory that is the system in the box, as an unpacked image. NULL: the
+                                   machine's own. */
 } joey_session_options;
 
 #define JOEY_SESSION_OPTIONS_INIT                                                                                     \
   { sizeof(joey_session_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL, \
-    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL }
+    NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL }
 
 #define JOEY_SESSION_NO_AGENT_RULES 1U  /**< AGENTS.md and its kin are not read. */
 #define JOEY_SESSION_SUBFOLDER_RULES 2U /**< Rules beside .roo folders in subdirectories are read too. */

@@ -627,6 +627,13 @@ struct SessionOptions {
   double price_cache_write{0};
   std::string result_schema{};  // a JSON Schema that results must fit: they are JSON then
   bool tools_as_text{false};    // the model calls no tools by itself
+  std::uint64_t box_memory_max{0};     // bytes, of all processes of a command
+  std::uint64_t box_file_size_max{0};  // bytes of each file
+  std::uint32_t box_processes_max{0};
+  std::uint32_t box_cpu_percent{0};  // of one processor
+  std::chrono::seconds box_cpu_time{0};
+  std::string box_readable{};  // absolute directories, comma-separated
+  std::string box_root{};      // "oci" alone: the system in the box
 };
 
 // What joey_model_options says: a model that stands in for the one before it.
@@ -704,6 +711,13 @@ class Session {
     raw.price_cache_read = options.price_cache_read;
     raw.price_cache_write = options.price_cache_write;
     raw.result_schema = detail::option(options.result_schema);
+    raw.box_memory_max = options.box_memory_max;
+    raw.box_file_size_max = options.box_file_size_max;
+    raw.box_processes_max = options.box_processes_max;
+    raw.box_cpu_percent = options.box_cpu_percent;
+    raw.box_cpu_time_s = static_cast<std::uint32_t>(options.box_cpu_time.count());
+    raw.box_readable = detail::option(options.box_readable);
+    raw.box_root = detail::option(options.box_root);
     joey_session* session = nullptr;
     check(joey_session_create(engine.get(), &raw, &session));
     handle_.reset(session);

@@ -78,7 +78,9 @@ Result<std::shared_ptr<const Box>> make_box(BoxKind kind, const SessionBoxOption
   rules.hidden = std::move(guarded.hidden);
   rules.read_only = std::move(guarded.read_only);
   rules.landlock_keeps_read_only = options.demands_all;
-  rules.limits.processes = processes_max;
+  rules.limits = options.limits;
+  if (rules.limits.processes == 0) rules.limits.processes = processes_max;
+  rules.oci_root = options.root;
   if (options.has_network) rules.proxy_port = proxy_port;
   rules.demands_all = options.demands_all;
   return prepare_box(kind, std::move(rules));
@@ -92,6 +94,9 @@ Result<std::shared_ptr<const Box>> make_session_box(const SessionBoxOptions& opt
   const auto kind = kind_of(options.kind);
   if (!kind) return tl::unexpected(kind.error());
   if (*kind == BoxKind::none) return nullptr;
+  if (!options.root.empty() && *kind != BoxKind::oci) {
+    return failure(ErrorCode::invalid_argument, fmt::format("a box of kind \"{}\" has the machine's own system: a root of its own has \"oci\" alone", options.kind));
+  }
   auto guarded = guarded_files(workspace, policy);
   if (!guarded) return tl::unexpected(std::move(guarded.error()));
   return make_box(*kind, options, workspace, *std::move(guarded));

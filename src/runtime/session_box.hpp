@@ -18,6 +18,8 @@ struct SessionBoxOptions {
   bool demands_all{false};  // what this machine cannot guarantee is an error
   bool has_network{false};  // through the proxy, and only there
   std::vector<std::string> readable{};  // directories to be shown besides; absolute
+  BoxLimits limits{};                   // of each command; without a number of processes there is one all the same
+  std::string root{};                   // "oci" alone: the folder that is the system in the box; empty: the machine's own
 };
 
 // Null: none. Files are as they are now; renew_session_box() looks again. `invalid_argument`: no such kind;

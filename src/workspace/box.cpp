@@ -94,6 +94,14 @@ Status check_rules(const BoxRules& rules) {
   }
   for (const auto* paths : {&rules.writable, &rules.readable}) {
     if (Status ok = check_absolute(*paths); !ok) return ok;
+    for (const std::string& path : *paths) {
+      const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), ::free);
+      if (real && path_beneath(rules.workspace, real.get())) return bad_rule(path, "is in the workspace, which commands have anyway");
+      // By another name what the workspace hides would be there unhidden.
+      if (real && path != real.get() && path_beneath(real.get(), rules.workspace)) {
+        return bad_rule(path, fmt::format("holds the workspace by another name: give its own, \"{}\"", real.get()));
+      }
+    }
   }
   for (const auto* paths : {&rules.hidden, &rules.read_only}) {
     if (Status ok = check_relative(*paths); !ok) return ok;

@@ -9,8 +9,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 
+#include "base/path.hpp"
 #include "base/text.hpp"
 #include "workspace/box_parts.hpp"
 
@@ -164,6 +167,7 @@ class LandlockBox final : public PreparedBox {
  private:
   [[nodiscard]] Result<Descriptor> make_ruleset(int terminal) const;
   [[nodiscard]] Status allow_workspace(Ruleset& ruleset) const;
+  [[nodiscard]] Status allow_around_workspace(Ruleset& ruleset, const std::string& path, std::uint64_t rights) const;
   void report_kernel();
 
   Root root_;
@@ -256,13 +260,32 @@ Status LandlockBox::allow_workspace(Ruleset& ruleset) const {
   return Splitter(ruleset).split(top, rules_.workspace, *guarded, changing);
 }
 
+// Rights hold for all beneath a directory. One that the workspace is beneath must not give what the workspace hides.
+Status LandlockBox::allow_around_workspace(Ruleset& ruleset, const std::string& path, std::uint64_t rights) const {
+  const std::unique_ptr<char, void (*)(void*)> canonical(::realpath(path.c_str(), nullptr), ::free);
+  const auto beneath = canonical ? path_beneath(canonical.get(), rules_.workspace) : std::nullopt;
+  if (!beneath || (rules_.hidden.empty() && rules_.read_only.empty())) return ruleset.allow(path, rights);
+  if (*beneath == ".") return {};  // it is the workspace
+  Guarded top;
+  Guarded* node = &top;
+  for (std::string_view rest = *beneath; !rest.empty();) {
+    const std::string_view name = rest.substr(0, rest.find('/'));
+    rest.remove_prefix(std::min(rest.size(), name.size() + 1));
+    node = &node->entries.emplace_back(std::string(name), Guarded{}).second;
+  }
+  node->how = Guarded::How::hidden;
+  const Descriptor directory(::open(canonical.get(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return {};
+  return Splitter(ruleset).split(directory, canonical.get(), top, rights);
+}
+
 Result<Descriptor> LandlockBox::make_ruleset(int terminal) const {
   auto created = Ruleset::create(abi_, true);
   if (!created) return tl::unexpected(std::move(created.error()));
   Ruleset& ruleset = *created;
   Status ok;
-  const auto give = [&](const auto& path, std::uint64_t rights) {
-    if (ok) ok = ruleset.allow(path, rights);
+  const auto give = [&](const std::string& path, std::uint64_t rights) {
+    if (ok) ok = allow_around_workspace(ruleset, path, rights);
   };
   for (const std::string& path : system_directories()) give(path, reading);
   for (const std::string& path : configuration_.allowed) give(path, reading);

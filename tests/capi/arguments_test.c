@@ -131,6 +131,11 @@ static void sessions(int32_t loop) {
   options.condense_percent = 101;
   INVALID(joey_session_create(w.engine, &options, &session));
   options.condense_percent = 0;
+  options.box = "landlock";
+  options.box_root = "/";
+  INVALID(joey_session_create(w.engine, &options, &session));
+  CHECK_HOLDS(joey_last_error_message(), "oci");
+  options.box = options.box_root = NULL;
   options.result_schema = "{\"type\":\"array\"}";
   INVALID(joey_session_create(w.engine, &options, &session));
   CHECK_HOLDS(joey_last_error_message(), "results are objects");

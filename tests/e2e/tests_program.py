@@ -209,6 +209,13 @@ def commands_in_a_box_reach_the_workspace_and_nothing_else(case):
         if probe.code != 0 and "box" in probe.out + probe.err:
             print(f"skipped: {box} is not to be had here: {probe.out.strip()}{probe.err.strip()}")
             continue
+        # What a command may have, and read besides.
+        tool = ("tool", "--workspace", case.workspace, "--box", box)
+        greedy = case.joey(*tool, "--box-memory", "100MB", "execute_command",
+                           json.dumps({"command": "python3 -c 'print(len(bytearray(400000000)))'"}))
+        check("400000000" not in greedy.out, f"{box}: memory beyond the limit", greedy)
+        shown = case.joey(*tool, "--box-readable", case.directory, "execute_command", json.dumps({"command": f"cat {outside}"}), expect=0)
+        check("OUTSIDE" in shown.out, f"{box}: what may be read", shown)
         (case.workspace / "sub/made.txt").unlink(missing_ok=True)
         (case.workspace / "AGENTS.md").write_text("Be kind.\n")
         shutil.rmtree(case.workspace / ".git", ignore_errors=True)
@@ -230,6 +237,7 @@ def commands_in_a_box_reach_the_workspace_and_nothing_else(case):
         last = [event["text"] for event in case.of_type("tool.finished", task) if event["tool"] == "execute_command"][-1]
         check("commands of this task run in box" in last and box in last and "KEPT-FROM-IT" not in last, "the box was opened", last)
     one_line(case.joey("run", *case.run_options(), "--box", "cardboard", "x", expect=2).err, "cardboard")
+    one_line(case.joey("run", *case.run_options(), "--box", "landlock", "--box-root", "/", "x", expect=2).err, "oci")
 
 
 class CountingServer:

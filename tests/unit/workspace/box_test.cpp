@@ -192,6 +192,25 @@ TEST_CASE("what a box may read and write besides is given exactly so") {
   });
 }
 
+TEST_CASE("what a box gives besides does not give what the workspace in it hides") {
+  in_every_box([](BoxWorld& world, const auto& box) {
+    const std::string parent = std::filesystem::path(world.root()).parent_path();
+    for (const std::string& directory : {parent, std::filesystem::path(parent).parent_path().string()}) {
+      for (const bool writable : {false, true}) {
+        CAPTURE(directory);
+        CAPTURE(writable);
+        BoxRules rules = world.rules();
+        (writable ? rules.writable : rules.readable) = {directory};
+        const auto made = try_box(box->report().kind, rules);
+        const std::string read = world.run(made, "cat " + world.root() + "/.env .env secrets/key " + world.root() + "/a/b/token; cat src/harmless; cat $OUT/secret").output;
+        CHECK(read.find(hidden_secret) == std::string::npos);
+        CHECK(read.find("harmless") != std::string::npos);
+        CHECK(read.find(outside_secret) != std::string::npos);
+      }
+    }
+  });
+}
+
 TEST_CASE("a box has its own home, a short environment, and no directory in PATH that it cannot read") {
   in_every_box([](BoxWorld& world, const auto& box) {
     CommandSpec spec = world.spec_of("env; echo; echo $PATH");
@@ -537,6 +556,12 @@ TEST_CASE("rules that make no sense are refused") {
   is_refused([](BoxRules& rules) { rules.read_only = {std::string("a\0b", 3)}; });
   is_refused([](BoxRules& rules) { rules.readable = {"relative"}; });
   is_refused([](BoxRules& rules) { rules.writable = {"/no/such/directory"}; });
+  is_refused([](BoxRules& rules) { rules.readable = {rules.workspace}; });
+  const TemporaryDirectory links;
+  std::filesystem::create_directory_symlink(std::filesystem::path(world.root()).parent_path(), links / "up");
+  is_refused([&](BoxRules& rules) { rules.readable = {links / "up"}; });
+  is_refused([&](BoxRules& rules) { rules.writable = {rules.workspace + "/.."}; });
+  is_refused([](BoxRules& rules) { rules.readable = {rules.workspace + "/secrets"}; });
   is_refused([](BoxRules& rules) { rules.hidden.assign(300, "x"); });
   const auto box = try_box(BoxKind::landlock, world.plain_rules());
   if (!box) return;
