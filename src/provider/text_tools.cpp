@@ -149,7 +149,7 @@ ToolCall read_call(std::string_view inside) {
   dom::parser parser;
   dom::object object;
   std::string_view name;
-  if (parser.parse(text.data(), text.size()).get(object) != simdjson::SUCCESS || object.at_key("name").get(name) != simdjson::SUCCESS ||
+  if (text.empty() || parser.parse(text.data(), text.size()).get(object) != simdjson::SUCCESS || object.at_key("name").get(name) != simdjson::SUCCESS ||
       name.empty()) {
     return {"", name_in(text), std::string(text), ""};
   }

@@ -556,6 +556,7 @@ class Validator {
 }  // namespace
 
 Result<JsonSchema> JsonSchema::parse(std::string_view text) {
+  if (text.empty()) return failure(ErrorCode::invalid_argument, "the schema is no JSON: it is empty");
   const auto parsed = std::make_shared<Parsed>();
   if (const auto error = parsed->parser.parse(text.data(), text.size()).get(parsed->root); error != simdjson::SUCCESS) {
     return failure(ErrorCode::invalid_argument, fmt::format("the schema is no JSON: {}", simdjson::error_message(error)));
@@ -569,6 +570,7 @@ Result<JsonSchema> JsonSchema::parse(std::string_view text) {
 }
 
 std::vector<std::string> JsonSchema::problems(std::string_view json, std::size_t most) const {
+  if (json.empty()) return {"it is no JSON: it is empty"};
   simdjson::dom::parser parser;
   element value;
   if (const auto error = parser.parse(json.data(), json.size()).get(value); error != simdjson::SUCCESS) {

@@ -71,7 +71,7 @@ TEST_CASE("Problems are no more than asked for") {
 
 TEST_CASE("What is no JSON does not fit") {
   CHECK(problems("{}", "{\"a\":").starts_with("it is no JSON: "));
-  CHECK(problems("{}", "").starts_with("it is no JSON: "));
+  CHECK(problems("{}", {}) == "it is no JSON: it is empty");
   CHECK(problems("{}", repeated("[", 5'000)).starts_with("it is no JSON: "));
 }
 
@@ -86,6 +86,7 @@ TEST_CASE("A later draft's words are understood too") {
 
 TEST_CASE("What is no schema, or asks for more than is understood, is refused with the place") {
   CHECK(refusal("{").starts_with("the schema is no JSON: "));
+  CHECK(refusal({}) == "the schema is no JSON: it is empty");
   CHECK(refusal("[]") == "the schema at /: is an array, and must be a schema");
   CHECK(refusal(R"({"type":"text"})") == "the schema at /type: is \"text\", and must be of: null, boolean, object, array, number, string, integer");
   CHECK(refusal(R"({"properties":{"a":{"type":3}}})").starts_with("the schema at /properties/a/type: is 3"));
