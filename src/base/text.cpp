@@ -112,4 +112,24 @@ std::string_view trim(std::string_view text) {
   return text.substr(start, text.find_last_not_of(blanks) - start + 1);
 }
 
+std::string percent_encoded(std::string_view text, std::string_view kept, std::string_view digits) {
+  std::string out;
+  for (const char c : text) {
+    const bool is_alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (is_alnum || kept.find(c) != kept.npos) {
+      out += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    out += {'%', digits[byte >> 4], digits[byte & 15]};
+  }
+  return out;
+}
+
+std::string without_closing_tag(std::string text, std::string_view tag) {
+  const std::string closing = fmt::format("</{}", tag);
+  for (std::size_t at = text.find(closing); at != text.npos; at = text.find(closing, at + 1)) text.insert(at + 1, 1, ' ');
+  return text;
+}
+
 }  // namespace joey

@@ -31,4 +31,11 @@ namespace joey {
 
 [[nodiscard]] std::string_view trim(std::string_view text);
 
+// `text` as a part of a URL: what is neither a letter, a digit nor in `kept` as "%2F".
+[[nodiscard]] std::string percent_encoded(std::string_view text, std::string_view kept = "-._~",
+                                          std::string_view digits = "0123456789ABCDEF");
+
+// `text` so that it cannot close the tag <`tag`> that it is to stand in.
+[[nodiscard]] std::string without_closing_tag(std::string text, std::string_view tag);
+
 }  // namespace joey

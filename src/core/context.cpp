@@ -177,12 +177,7 @@ namespace {
 
 // A part of the text that stands for a conversation. What is in it cannot close the tag it stands in.
 void add_part(std::string& out, std::string_view tag, std::string_view text) {
-  const std::string closing = fmt::format("</{}", tag);
-  std::string inside(text);
-  for (std::size_t at = inside.find(closing); at != inside.npos; at = inside.find(closing, at + 1)) {
-    inside.insert(at + 1, " ");
-  }
-  out += fmt::format("\n\n<{0}>\n{1}\n</{0}>", tag, inside);
+  out += fmt::format("\n\n<{0}>\n{1}\n</{0}>", tag, without_closing_tag(std::string(text), tag));
 }
 
 std::string path_in(const ToolCall& call) {

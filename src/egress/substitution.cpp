@@ -8,26 +8,10 @@
 #include <utility>
 
 #include "base/json.hpp"
+#include "base/text.hpp"
 
 namespace joey::egress {
 namespace {
-
-constexpr std::string_view upper_digits = "0123456789ABCDEF";
-constexpr std::string_view lower_digits = "0123456789abcdef";
-
-std::string with_percents(std::string_view value, std::string_view digits = upper_digits, std::string_view kept = "-._~") {
-  std::string out;
-  for (const char c : value) {
-    const bool is_alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (is_alnum || kept.find(c) != kept.npos) {
-      out += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out += {'%', digits[byte >> 4], digits[byte & 15]};
-  }
-  return out;
-}
 
 std::string replaced(std::string text, std::string_view from, std::string_view to) {
   for (std::size_t at = text.find(from); at != text.npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
@@ -56,7 +40,7 @@ std::vector<HostSecret> approved_secrets(const std::vector<HostSecret>& secrets,
 std::string spelled(std::string_view value, Spelling spelling) {
   switch (spelling) {
     case Spelling::plain: break;
-    case Spelling::percent: return with_percents(value, upper_digits, "-._~:");
+    case Spelling::percent: return percent_encoded(value, "-._~:");
     case Spelling::json: {
       std::string out;
       append_json_escaped(out, value);
@@ -146,9 +130,10 @@ std::vector<Replacement> revealing(const std::vector<HostSecret>& secrets, Spell
 std::vector<Replacement> concealing(const std::vector<HostSecret>& secrets) {
   std::vector<Replacement> replacements;
   for (const HostSecret& secret : secrets) {
-    const std::string percent = with_percents(secret.value);
+    const std::string percent = percent_encoded(secret.value);
     const std::string json = spelled(secret.value, Spelling::json);
-    const std::set<std::string> spellings{secret.value, spelled(secret.value, Spelling::percent), percent, with_percents(secret.value, lower_digits),
+    const std::string lower = percent_encoded(secret.value, "-._~", "0123456789abcdef");
+    const std::set<std::string> spellings{secret.value, spelled(secret.value, Spelling::percent), percent, lower,
                                           replaced(percent, "%20", "+"), json, replaced(json, "/", "\\/")};
     for (const std::string& spelling : spellings) replacements.push_back({spelling, secret.placeholder, secret.name});
   }

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/base64.hpp"
+#include "base/image_info.hpp"
 #include "base/text.hpp"
 #include "project/git_context.hpp"
 #include "project/loading.hpp"
@@ -96,14 +97,6 @@ Mention mention_at(std::string_view text) {
 }
 
 // --- Files ---
-
-std::string_view image_type(std::string_view bytes) {
-  if (bytes.starts_with("\x89PNG\r\n\x1A\n")) return "image/png";
-  if (bytes.starts_with("\xFF\xD8\xFF")) return "image/jpeg";
-  if (bytes.starts_with("GIF87a") || bytes.starts_with("GIF89a")) return "image/gif";
-  if (bytes.starts_with("RIFF") && bytes.size() >= 12 && bytes.substr(8, 4) == "WEBP") return "image/webp";
-  return {};
-}
 
 // The lines of a file as read_file shows them, as many as may be.
 std::string numbered_lines(const std::string& path, std::string_view text, const MentionLimits& limits,
@@ -231,8 +224,8 @@ class Expander {
       add(tag, text_or_problem(mention, tl::unexpected(bytes.error())));
       return true;
     }
-    if (const std::string_view type = image_type(*bytes); !type.empty()) {
-      const std::string refusal = attach(*bytes, type);
+    if (const auto image = image_info(*bytes)) {
+      const std::string refusal = attach(*bytes, image->type);
       if (refusal.empty()) return false;
       add(tag, text_or_problem(mention, failure(ErrorCode::limit, refusal)));
       return true;
@@ -286,7 +279,7 @@ class Expander {
   }
 
   [[nodiscard]] std::string content(const std::string& path, std::string_view bytes, std::size_t bytes_max) const {
-    if (bytes.find('\0') != std::string_view::npos || !image_type(bytes).empty()) {
+    if (bytes.find('\0') != std::string_view::npos || image_info(bytes)) {
       return fmt::format("(a binary file of {} bytes: not shown here; read_file may)\n", bytes.size());
     }
     if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);

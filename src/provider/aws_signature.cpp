@@ -8,6 +8,8 @@
 #include <chrono>
 #include <map>
 
+#include "base/text.hpp"
+
 namespace joey {
 namespace {
 
@@ -51,20 +53,6 @@ std::string moment(std::int64_t now_ms) {
                      static_cast<unsigned>(date.day()), time.hours().count(), time.minutes().count(), time.seconds().count());
 }
 
-// Every service but S3 wants the path as it is sent, and escaped once more.
-std::string escaped_path(std::string_view path) {
-  constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
-  std::string out;
-  for (const char c : path) {
-    if (plain.find(c) != plain.npos) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out.empty() ? "/" : out;
-}
-
 struct Address {
   std::string_view host;
   std::string_view path;
@@ -105,8 +93,9 @@ std::vector<HttpHeader> aws_signature(const AwsRequest& request, std::string_vie
     lines += fmt::format("{}:{}\n", name, value);
     names += fmt::format("{}{}", names.empty() ? "" : ";", name);
   }
-  const std::string canonical =
-      fmt::format("{}\n{}\n\n{}\n{}\n{}", request.method, escaped_path(address.path), lines, names, sha256(request.body));
+  // Every service but S3 wants the path as it is sent, and escaped once more.
+  const std::string path = address.path.empty() ? "/" : percent_encoded(address.path, "-._~/");
+  const std::string canonical = fmt::format("{}\n{}\n\n{}\n{}\n{}", request.method, path, lines, names, sha256(request.body));
   const std::string scope = fmt::format("{}/{}/{}/aws4_request", day, request.region, request.service);
   const std::array<std::string_view, 1> whole{canonical};
   const std::string to_sign = fmt::format("AWS4-HMAC-SHA256\n{}\n{}\n{}", at, scope, sha256(whole));

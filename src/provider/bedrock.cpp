@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "base/text.hpp"
 #include "provider/anthropic.hpp"
 #include "provider/encoding.hpp"
 #include "provider/errors.hpp"
@@ -293,14 +294,6 @@ std::string region_of(std::string_view url) {
   return std::string(rest.substr(0, rest.find('.')));
 }
 
-// As one part of a path: ids have colons and, where they are ARNs, slashes.
-std::string path_of(std::string_view model) {
-  constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-  std::string out;
-  for (const char c : model) out += plain.find(c) != plain.npos ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  return out;
-}
-
 class Bedrock final : public Provider {
  public:
   explicit Bedrock(bool caches) : caches_(caches) {}
@@ -339,7 +332,8 @@ class Bedrock final : public Provider {
 
   Endpoint endpoint(std::string_view base_url, std::string_view model) const override {
     const std::string_view base = base_url.empty() ? vendor_url : base_url;
-    return {wire_url(base, "", fmt::format("/model/{}/converse-stream", path_of(model))),
+    // One part of the path: ids have colons and, where they are ARNs, slashes.
+    return {wire_url(base, "", fmt::format("/model/{}/converse-stream", percent_encoded(model))),
             {{"content-type", "application/json"}, {"accept", "application/vnd.amazon.eventstream"}}};
   }
 

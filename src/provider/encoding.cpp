@@ -44,15 +44,7 @@ std::string wire_url(std::string_view base, std::string_view version, std::strin
   return url;
 }
 
-std::string wire_path(std::string_view model) {
-  std::string out;
-  for (const char c : model) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("-._~/:@").find(c) != std::string_view::npos;
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
+std::string wire_path(std::string_view model) { return percent_encoded(model, "-._~/:@"); }
 
 std::string vertex_url(std::string_view base) {
   constexpr auto places = std::to_array<std::pair<std::string_view, std::string_view>>({

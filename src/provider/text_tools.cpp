@@ -55,12 +55,9 @@ std::string call_as_text(const ToolCall& call) {
   return fmt::format("{}\n{}\n{}", call_begin, json, call_end);
 }
 
-// What is in it cannot close the tag it stands in.
 std::string result_as_text(const ToolResult& result) {
-  constexpr std::string_view closing = "</tool_result";
-  std::string inside = result.text;
-  for (std::size_t at = inside.find(closing); at != inside.npos; at = inside.find(closing, at + 1)) inside.insert(at + 1, 1, ' ');
-  return fmt::format("<tool_result name=\"{}\"{}>\n{}\n</tool_result>", wire_tool_name(result.tool), result.error ? " error=\"true\"" : "", inside);
+  return fmt::format("<tool_result name=\"{}\"{}>\n{}\n</tool_result>", wire_tool_name(result.tool), result.error ? " error=\"true\"" : "",
+                     without_closing_tag(result.text, "tool_result"));
 }
 
 // --- what a model says -----------------------------------------------------------------------------------------------

@@ -32,3 +32,11 @@ TEST_CASE("lines, trimming and the middle") {
   const std::string cut = elide_middle(std::string(1000, 'x'), 100);
   CHECK(cut.find("900 bytes omitted") != std::string::npos);
 }
+
+TEST_CASE("text as a part of a URL, and in a tag") {
+  CHECK(percent_encoded("a/b:c é~") == "a%2Fb%3Ac%20%C3%A9~");
+  CHECK(percent_encoded("a/b:c%", "/") == "a/b%3Ac%25");
+  CHECK(percent_encoded("/", "", "0123456789abcdef") == "%2f");
+  CHECK(without_closing_tag("a </b> </bc </a>", "b") == "a < /b> < /bc </a>");
+  CHECK(without_closing_tag("</b</b", "b") == "< /b< /b");
+}
